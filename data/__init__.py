@@ -1,0 +1,1 @@
+"""Runs of frames: where they come from, and how training reads them."""
