@@ -1,0 +1,80 @@
+"""Building blocks that several models share."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+FRAME_SHAPE = (144, 160, 3)
+#: The screen in walking tiles of 16×16 pixels: rows, columns. Latents live on this grid.
+GRID = (9, 10)
+
+
+def frames_to_images(frames: torch.Tensor, grey: bool, half_size: bool) -> torch.Tensor:
+    """(B, 144, 160, 3) uint8 → (B, C, H, W) float32 in [0, 1].
+
+    C is 1 where `grey` (the mean of the channels), else 3; `half_size` averages 2×2 pixels.
+    Raises ValueError for another shape or dtype.
+    """
+    if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1:] != FRAME_SHAPE:
+        raise ValueError(
+            f"expected frames (B, 144, 160, 3) uint8, got {tuple(frames.shape)} {frames.dtype}"
+        )
+    images = frames.permute(0, 3, 1, 2).float() / 255
+    if grey:
+        images = images.mean(dim=1, keepdim=True)
+    return F.avg_pool2d(images, 2) if half_size else images
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation with as many of 8 groups as divide `channels`."""
+    return nn.GroupNorm(math.gcd(channels, 8), channels)
+
+
+class ResBlock(nn.Module):
+    """x + conv(SiLU(norm(conv(SiLU(norm(x)))))): shape stays (B, channels, H, W)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            norm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            norm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x)
+
+
+def downsampler(in_channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+    """One stride-2 convolution and one residual block a width: H and W halve each time."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), ResBlock(width)]
+        in_channels = width
+    return nn.Sequential(*layers, norm(in_channels), nn.SiLU())
+
+
+class RunningRMS(nn.Module):
+    """Divides a loss term by the running root mean square of its own value.
+
+    Terms of different scale then add up by their weights alone, whatever the data (Dreamer 4,
+    arXiv:2509.24527, normalises all its losses so). The estimate starts at the first value.
+    """
+
+    def __init__(self, decay: float = 0.99):
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("mean_square", torch.zeros(()))
+        self.register_buffer("weight", torch.zeros(()))
+
+    def forward(self, loss: torch.Tensor) -> torch.Tensor:
+        self.mean_square.lerp_(loss.detach().float().square(), 1 - self.decay)
+        self.weight.lerp_(torch.ones_like(self.weight), 1 - self.decay)
+        return loss / (self.mean_square / self.weight).sqrt().clamp_min(1e-8)

@@ -1,0 +1,100 @@
+"""Artefact files: weights and the config that rebuilds their model, saved whole, loaded safely.
+
+A file is what `torch.save` makes of one dict: kind, schema version, config, state dict and plain
+extras. Loading unpickles tensors and plain values only, so a file from a stranger cannot run code.
+"""
+
+import os
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+SCHEMA_VERSION = 1
+
+#: Which command makes a file of each kind: what to tell a user who lacks it.
+MADE_BY = {
+    "tokenizer": "uv run python pretrain_visual.py",
+    "encoder": "uv run python pretrain_visual.py",
+    "dynamics": "uv run python pretrain_visual.py",
+    "reward_model": "uv run python train_reward_model.py",
+    "reward_memory": "uv run python train_reward_model.py",
+    "policy": "uv run python train_with_cnn_reward.py",
+}
+
+
+class ArtefactError(ValueError):
+    """A file is missing, damaged, unsafe, of another kind, or made by another version."""
+
+
+def save_checkpoint(path: Path | str, kind: str, config: Any, state_dict: dict, **extra) -> None:
+    """Write an artefact: the old file, or none, stays in place until the new one is complete.
+
+    `config` is a dataclass or a dict of plain values; `extra` holds plain values and tensors.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    content = {
+        "kind": kind,
+        "schema_version": SCHEMA_VERSION,
+        "config": asdict(config) if is_dataclass(config) else config,
+        "state_dict": state_dict,
+        **extra,
+    }
+    try:
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path | str, kind: str) -> dict:
+    """Read an artefact onto the CPU: `{"config": dict, "state_dict": dict, …extras}`.
+
+    Raises ArtefactError, one line, when the file is missing, damaged, of another kind or version,
+    or holds anything but tensors and plain values.
+    """
+    path = Path(path)
+    remedy = f"make it with `{MADE_BY[kind]}`" if kind in MADE_BY else "make it again"
+    if not path.is_file():
+        raise ArtefactError(f"no {kind} file at {path}: {remedy}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage shows itself as nearly any exception of the unpickler
+        raise ArtefactError(
+            f"{path} is damaged, or is not an artefact of this project "
+            f"(only tensors and plain values are loaded): {remedy}"
+        ) from error
+    found = content.get("kind") if isinstance(content, dict) else None
+    if found != kind:
+        raise ArtefactError(f"{path}: expected a {kind} file, got {found or 'something else'}")
+    if content["schema_version"] != SCHEMA_VERSION:
+        raise ArtefactError(
+            f"{path}: expected schema version {SCHEMA_VERSION}, "
+            f"got {content['schema_version']}: {remedy}"
+        )
+    return content
+
+
+def load_model(
+    path: Path | str, kind: str, model_type: type[M], config_type: type, device="cpu"
+) -> M:
+    """Rebuild `model_type(config_type(**config))` from an artefact, in eval mode.
+
+    Raises ArtefactError as `load_checkpoint` does, also when the weights do not fit the config.
+    """
+    content = load_checkpoint(path, kind)
+    try:
+        model = model_type(config_type(**content["config"]))
+        model.load_state_dict(content["state_dict"])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArtefactError(
+            f"{path}: its weights do not fit its config ({str(error).splitlines()[0]}): "
+            f"make it with `{MADE_BY[kind]}`"
+        ) from error
+    return model.to(device).eval()
