@@ -1,0 +1,298 @@
+"""Runs of frames: how recorded play lies on disk, and how training reads it.
+
+A run is `<name>.npy`, (T, 144, 160, 3) uint8, always memory-mapped, with `<name>.json` beside it:
+name, source, fps, crop, palette, frames (T) and the sha256 of the pixels. The prepare.py scripts
+write runs through `write_run`; everything else reads them from here. List what is there:
+
+    uv run python -m data.frames
+    uv run python -m data.frames data/demo/frames
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from cli import run_script
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Where `find_runs` looks when it is not told: the user's own footage first, then the bundled game.
+DEFAULT_DIRECTORIES = (ROOT / "data" / "speedruns" / "frames", ROOT / "data" / "demo" / "frames")
+FRAME_SHAPE = (144, 160, 3)  # height, width, RGB
+INDEX_SUFFIX = "_index.json"  # of a video kept as one file a frame; prepare.py turns it into a run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recording, start to end. `meta` is its JSON."""
+
+    path: Path
+    meta: dict
+
+    @property
+    def name(self) -> str:
+        return self.meta["name"]
+
+    @property
+    def num_frames(self) -> int:
+        return self.meta["frames"]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of game time."""
+        return self.meta["fps"]
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """(T, 144, 160, 3) uint8, read-only, paged in from the file as it is touched."""
+        # A plain view of the mapping: indexing np.memmap itself costs as much as copying a frame.
+        return np.asarray(np.load(self.path, mmap_mode="r"))
+
+    def __getstate__(self) -> dict:
+        # Workers of a data loader map the file again; pickling the view would copy every pixel.
+        return {"path": self.path, "meta": self.meta}
+
+
+def write_run(
+    directory: Path,
+    name: str,
+    frames: Iterable[np.ndarray],
+    *,
+    fps: float = 2.0,
+    source: str = "",
+    crop: Sequence[int] | None = None,
+    palette: str = "rgb",
+    **extra,
+) -> Path:
+    """Write `frames`, each (144, 160, 3) uint8, as a run and return the path of its .npy.
+
+    One frame at a time is in memory. Either the whole run appears or nothing changes: when `frames`
+    raises half-way, an older run of that name stays as it was. `extra` goes into the JSON.
+    Raises ValueError for a frame of another shape or dtype, and when there is none.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    path, meta_path = directory / f"{name}.npy", directory / f"{name}.json"
+    partial, meta_partial = directory / f".{name}.npy.tmp", directory / f".{name}.json.tmp"
+    digest, count = hashlib.sha256(), 0
+    try:
+        with partial.open("wb") as file:
+            _write_header(file, count)
+            for frame in frames:
+                if frame.shape != FRAME_SHAPE or frame.dtype != np.uint8:
+                    raise ValueError(
+                        f"run {name}, frame {count}: expected {FRAME_SHAPE} uint8, "
+                        f"got {frame.shape} {frame.dtype}"
+                    )
+                pixels = np.ascontiguousarray(frame)
+                file.write(pixels)
+                digest.update(pixels)
+                count += 1
+            _write_header(file, count)
+        if count == 0:
+            raise ValueError(f"run {name}: expected at least one frame, got none")
+        meta = {
+            "name": name,
+            "source": source,
+            "fps": fps,
+            "crop": None if crop is None else list(crop),
+            "palette": palette,
+            "frames": count,
+            "sha256": digest.hexdigest(),
+            **extra,
+        }
+        meta_partial.write_text(json.dumps(meta, indent=2) + "\n")
+        meta_path.unlink(missing_ok=True)  # never an old JSON beside new pixels
+        partial.replace(path)
+        meta_partial.replace(meta_path)
+    finally:
+        partial.unlink(missing_ok=True)
+        meta_partial.unlink(missing_ok=True)
+    return path
+
+
+def _write_header(file, count: int) -> None:
+    """Write the .npy header for `count` frames. NumPy pads it to one length for every count."""
+    file.seek(0)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *FRAME_SHAPE)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def read_run(path: Path) -> Run:
+    """Open the run whose pixels are `path`. Raises ValueError when pixels and JSON disagree."""
+    again = "delete it and prepare it again"
+    try:
+        meta = json.loads(path.with_suffix(".json").read_text())
+        run = Run(path, {**meta, "fps": float(meta["fps"]), "frames": int(meta["frames"])})
+        shape, dtype = run.frames.shape, run.frames.dtype
+    except (ValueError, KeyError, TypeError, EOFError) as error:
+        raise ValueError(f"{path}: not a readable run ({error}): {again}") from error
+    expected = (run.num_frames, *FRAME_SHAPE)
+    if shape != expected or dtype != np.uint8:
+        raise ValueError(
+            f"{path}: its JSON promises {expected} uint8, the file holds {shape} {dtype}: {again}"
+        )
+    return run
+
+
+def find_runs(directory: Path | None = None) -> list[Run]:
+    """Open every run of `directory`, sorted by name, and print how many there are.
+
+    None looks in data/speedruns/frames, then in data/demo/frames. Raises FileNotFoundError that
+    names the commands which make runs when there is none, ValueError for a damaged run.
+    """
+    places = DEFAULT_DIRECTORIES if directory is None else (Path(directory),)
+    for place in places:
+        paths = (p.with_suffix(".npy") for p in sorted(place.glob("*.json")))
+        runs = [read_run(path) for path in paths if path.exists()]
+        if runs:
+            total = sum(run.num_frames for run in runs)
+            print(f"frames: {len(runs)} runs, {total:,} frames in {place}")
+            return runs
+        if any(place.glob(f"*{INDEX_SUFFIX}")):
+            raise FileNotFoundError(
+                f"{place} holds videos as one file a frame: make runs of them once with "
+                f"`uv run python data/speedruns/prepare.py {place} --out {place}`"
+            )
+    raise FileNotFoundError(
+        f"no runs of frames in {' or '.join(str(place) for place in places)}: make some with "
+        "`uv run python data/demo/prepare.py` (bundled game) or "
+        "`uv run python data/speedruns/prepare.py VIDEO --crop x,y,w,h` (your own videos)"
+    )
+
+
+def split_runs(
+    runs: Sequence[Run], holdout: int | None = None, seed: int = 0
+) -> tuple[list[Run], list[Run]]:
+    """Split whole runs into (train, val), the same way every time for the same names and seed.
+
+    `holdout` runs go to val; None means one in five, at least one. A single run all goes to train.
+    Raises ValueError when `holdout` would leave nothing to train on.
+    """
+    if holdout is None:
+        holdout = 0 if len(runs) < 2 else max(1, len(runs) // 5)
+    if not 0 <= holdout < len(runs):
+        raise ValueError(f"expected to hold out 0 to {len(runs) - 1} of the runs, got {holdout}")
+    # Ranked by a hash of the name, so that a new run moves at most one other across the split.
+    ranked = sorted(runs, key=lambda run: hashlib.sha256(f"{seed}/{run.name}".encode()).digest())
+    held_out = {run.name for run in ranked[:holdout]}
+    train = [run for run in runs if run.name not in held_out]
+    return train, [run for run in runs if run.name in held_out]
+
+
+def sample_frames(runs: Sequence[Run], batch: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw frames uniformly over all frames of `runs`: (batch, 144, 160, 3) uint8."""
+    return sample_sequences(runs, batch, 1, rng)[:, 0]
+
+
+def sample_sequences(
+    runs: Sequence[Run], batch: int, length: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw stretches of `length` consecutive frames: (batch, length, 144, 160, 3) uint8.
+
+    Every stretch within a run is equally likely. Raises ValueError when no run is that long.
+    """
+    which, start = _place_spans(runs, np.full(batch, length), rng)
+    return _gather(runs, which[:, None], start[:, None] + np.arange(length))
+
+
+def sample_pairs(
+    runs: Sequence[Run],
+    batch: int,
+    rng: np.random.Generator,
+    min_gap: int = 1,
+    max_gap: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw (earlier, later, gap): two frames of one run and their distance.
+
+    The gap, in frames, is log-uniform over min_gap … max_gap (None, or more than fits: the longest
+    run less one); given the gap, every place where it fits is equally likely.
+    Returns two (batch, 144, 160, 3) uint8 arrays and (batch,) int64. Raises ValueError when no run
+    is longer than `min_gap`.
+    """
+    longest = max((run.num_frames for run in runs), default=0) - 1
+    max_gap = longest if max_gap is None else min(max_gap, longest)
+    if not 1 <= min_gap <= max_gap:
+        raise ValueError(f"expected gaps from 1 to {max_gap} frames, got a min_gap of {min_gap}")
+    # An integer g owns [log g, log (g + 1)).
+    gap = np.exp(rng.uniform(np.log(min_gap), np.log(max_gap + 1), batch)).astype(np.int64)
+    gap = gap.clip(min_gap, max_gap)
+    which, start = _place_spans(runs, gap + 1, rng)
+    return _gather(runs, which, start), _gather(runs, which, start + gap), gap
+
+
+def _place_spans(
+    runs: Sequence[Run], spans: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place each span, (B,) in frames, uniformly within a run: (run index, first frame), (B,)."""
+    lengths = np.array([run.num_frames for run in runs], dtype=np.int64)
+    if not len(lengths) or spans.max(initial=1) > lengths.max():
+        raise ValueError(
+            f"expected a run of at least {spans.max(initial=1)} frames, "
+            f"got {len(runs)} runs, the longest of {lengths.max(initial=0)}"
+        )
+    places = np.maximum(lengths - spans[:, None] + 1, 0)  # (B, runs)
+    ends = places.cumsum(axis=1)
+    pick = rng.integers(ends[:, -1])  # (B,)
+    which = (pick[:, None] >= ends).sum(axis=1)
+    rows = np.arange(len(spans))
+    return which, pick - (ends - places)[rows, which]
+
+
+def _gather(runs: Sequence[Run], which: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Copy frame `index` of run `which`, broadcast to one shape S: (*S, 144, 160, 3) uint8."""
+    which, index = np.broadcast_arrays(which, index)
+    out = np.empty((*index.shape, *FRAME_SHAPE), dtype=np.uint8)
+    for at in np.ndindex(index.shape):
+        out[at] = runs[which[at]].frames[index[at]]
+    return out
+
+
+class FrameDataset:
+    """Every frame of `runs`, in order: a map-style dataset for torch's DataLoader.
+
+    Items are (144, 160, 3) uint8 copies. Nothing of torch is needed for that.
+    """
+
+    def __init__(self, runs: Sequence[Run]):
+        self.runs = list(runs)
+        self.ends = np.cumsum([run.num_frames for run in self.runs], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if self.runs else 0
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(f"expected a frame index 0 to {len(self) - 1}, got {index}")
+        run = int(np.searchsorted(self.ends, index, side="right"))
+        return self.runs[run].frames[index - self.ends[run]].copy()
+
+
+@dataclass
+class Args:
+    directory: tyro.conf.Positional[Path | None] = None
+    """Folder of runs; without it data/speedruns/frames, or else data/demo/frames."""
+
+
+def main(args: Args) -> dict:
+    """Print a table of the runs and the default split; return the same as a dict."""
+    runs = find_runs(args.directory)
+    held_out = {run.name for run in split_runs(runs)[1]}
+    width = max(len(run.name) for run in runs)
+    print(f"{'run':{width}} {'frames':>8} {'seconds':>8} {'fps':>5}  split")
+    table = {}
+    for run in runs:
+        seconds = run.num_frames / run.fps
+        split = "val" if run.name in held_out else "train"
+        print(f"{run.name:{width}} {run.num_frames:8,} {seconds:8,.0f} {run.fps:5g}  {split}")
+        table[run.name] = {"frames": run.num_frames, "seconds": seconds, "split": split}
+    return table
+
+
+if __name__ == "__main__":
+    run_script(main, Args)
