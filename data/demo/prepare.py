@@ -1,0 +1,91 @@
+"""Replay the bundled game's recorded runs through the emulator into runs of frames.
+
+uv run python data/demo/prepare.py
+uv run python data/demo/prepare.py --limit 2 --out /tmp/frames
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+if not __package__:  # run as a file: Python then looks for modules beside it, not at the top level
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from emurust import VecGameBoy
+
+from cli import run_script
+from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
+from games.game import BUNDLED_ROM, Game, find_game
+from games.movie import read_movie
+
+FRAME_SKIP = 30  # movies are in steps of 30 frames: 2 steps a second of game time
+HOLD_FRAMES = 8
+
+
+@dataclass
+class Args:
+    movies: Path = ROOT / "games" / "waystone" / "movies"
+    """Input movies: a folder of .txt files, or one file."""
+    rom: Path = BUNDLED_ROM
+    """The ROM on which they were recorded."""
+    out: Path = ROOT / "data" / "demo" / "frames"
+    """Folder for the runs; one of the same name is replaced."""
+    limit: int | None = None
+    """Replay only the first so many movies, in order of name."""
+
+
+def find_movies(path: Path) -> list[Path]:
+    """Return the movies at `path`, sorted. Raises FileNotFoundError when there is none."""
+    movies = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    if not movies or not movies[0].is_file():
+        raise FileNotFoundError(f"no input movies at {path}: pass --movies FOLDER or FILE.txt")
+    return movies
+
+
+def replay(rom: bytes, masks: np.ndarray) -> Iterator[np.ndarray]:
+    """Play button masks (T,) from power-on, yielding the frame after each step.
+
+    Frames are (144, 160, 3) uint8, valid until the next one is asked for. Raises ValueError when
+    the game locks up.
+    """
+    game_boy = VecGameBoy(rom, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
+    obs = np.empty((1, *FRAME_SHAPE), dtype=np.uint8)
+    game_boy.reset(obs)
+    for step in range(len(masks)):
+        _, dones = game_boy.step(masks[step : step + 1], obs)
+        if dones[0]:
+            raise ValueError(f"the game locked up at step {step}: is this the movie's own ROM?")
+        yield obs[0]
+
+
+def prepare_movie(movie: Path, game: Game, out: Path) -> dict:
+    """Replay one movie into `out`; return the JSON of its run."""
+    frames = replay(game.rom, read_movie(movie))
+    fps = 60 / FRAME_SKIP
+    path = write_run(
+        out, movie.stem, frames, fps=fps, source=movie.name, palette="grey4", rom_sha1=game.sha1
+    )
+    return read_run(path).meta
+
+
+def main(args: Args) -> dict:
+    """Replay the movies; return, and write to OUT/prepare_report.json, what was made."""
+    movies = find_movies(args.movies)[: args.limit]
+    game = find_game(args.rom)
+    with ThreadPoolExecutor() as pool:  # the emulator runs without the GIL
+        made = pool.map(lambda movie: prepare_movie(movie, game, args.out), movies)
+        runs = list(tqdm(made, total=len(movies), desc="replay", unit="movie"))
+    report = {"runs": runs, "frames": sum(run["frames"] for run in runs), "rom_sha1": game.sha1}
+    (args.out / "prepare_report.json").write_text(json.dumps(report, indent=2) + "\n")
+    print(f"wrote {len(runs)} runs, {report['frames']:,} frames to {args.out}")
+    return report
+
+
+if __name__ == "__main__":
+    run_script(main, Args)
