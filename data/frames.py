@@ -36,7 +36,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.meta["name"]
+        return self.path.stem
 
     @property
     def num_frames(self) -> int:
@@ -276,7 +276,7 @@ class FrameDataset:
 @dataclass
 class Args:
     directory: tyro.conf.Positional[Path | None] = None
-    """Folder of runs; without it data/speedruns/frames, or else data/demo/frames."""
+    """folder of runs; without it data/speedruns/frames, or else data/demo/frames"""
 
 
 def main(args: Args) -> dict:

@@ -26,7 +26,9 @@ MASKS = np.array([0] * 6 + [START, 0, A, 0] * 5, dtype=np.uint8)  # one per step
 def replay() -> np.ndarray:
     """The first seconds of the bundled game, (T, 144, 160, 3) uint8."""
     frames = demo_prepare.replay(BUNDLED_ROM.read_bytes(), MASKS)
-    return np.stack([frame.copy() for frame in frames])
+    frames = np.stack([frame.copy() for frame in frames])
+    assert len({frame.tobytes() for frame in frames}) > 3  # a picture that changes
+    return frames
 
 
 @pytest.fixture(scope="module")

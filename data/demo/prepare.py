@@ -31,13 +31,13 @@ HOLD_FRAMES = 8
 @dataclass
 class Args:
     movies: Path = ROOT / "games" / "waystone" / "movies"
-    """Input movies: a folder of .txt files, or one file."""
+    """input movies: a folder of .txt files, or one file"""
     rom: Path = BUNDLED_ROM
-    """The ROM on which they were recorded."""
+    """the ROM on which they were recorded"""
     out: Path = ROOT / "data" / "demo" / "frames"
-    """Folder for the runs; one of the same name is replaced."""
+    """folder for the runs; one of the same name is replaced"""
     limit: int | None = None
-    """Replay only the first so many movies, in order of name."""
+    """replay only the first so many movies, in order of name"""
 
 
 def find_movies(path: Path) -> list[Path]:

@@ -37,17 +37,17 @@ Crop = tuple[int, int, int, int]  # x, y, width, height in pixels of the video
 @dataclass
 class Args:
     videos: tyro.conf.Positional[tuple[Path, ...]]
-    """Video files in any format FFmpeg reads, folders of them, or folders with *_index.json."""
+    """video files in any format FFmpeg reads, folders of them, or folders with *_index.json"""
     fps: float = 2.0
-    """Frames to keep per second (2: one a step of the emulator); of an import: those it has."""
+    """frames to keep per second (2: one a step of the emulator); of an import: those it has"""
     crop: str = "none"
-    """Where the game's picture lies in the video: x,y,width,height in pixels, or none for all."""
+    """where the game's picture lies in the video: x,y,width,height in pixels, or none for all"""
     shades: Literal[4] | None = None
-    """4 snaps every pixel to the nearest of the emulator's four greys (for grey footage)."""
+    """4 snaps every pixel to the nearest of the emulator's four greys (for grey footage)"""
     out: Path = ROOT / "data" / "speedruns" / "frames"
-    """Folder for the runs, one a video, named after it."""
+    """folder for the runs, one a video, named after it"""
     overwrite: bool = False
-    """Make runs again that are already there."""
+    """make runs again that are already there"""
 
 
 def parse_crop(text: str) -> Crop | None:
@@ -194,7 +194,7 @@ def prepare_input(path: Path, name: str, args: Args, crop: Crop | None) -> dict:
     run_path = args.out / f"{name}.npy"
     if not args.overwrite and run_path.exists() and run_path.with_suffix(".json").exists():
         have = read_run(run_path).meta
-        other = [f"{key} {have[key]}" for key in meta if have[key] != meta[key]]
+        other = [f"{key} {have.get(key)}" for key in meta if have.get(key) != meta[key]]
         if other:
             raise ValueError(f"{run_path} was made with {', '.join(other)}: pass --overwrite")
         tqdm.write(f"{name}: {have['frames']:,} frames, already there")
