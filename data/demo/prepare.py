@@ -76,6 +76,8 @@ def prepare_movie(movie: Path, game: Game, out: Path) -> dict:
 
 def main(args: Args) -> dict:
     """Replay the movies; return, and write to OUT/prepare_report.json, what was made."""
+    if args.limit is not None and args.limit < 1:
+        raise ValueError(f"expected --limit of at least 1 movie, got {args.limit}")
     movies = find_movies(args.movies)[: args.limit]
     game = find_game(args.rom)
     with ThreadPoolExecutor() as pool:  # the emulator runs without the GIL
