@@ -6,7 +6,6 @@ Milestones are read from the game's RAM and serve for nothing but this compariso
 """
 
 import io
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from games.actions import NUM_ACTIONS, action_masks
 from games.game import Game, find_game
 from games.movie import read_movie
 from models.actor_critic import ActorCritic, load_policy
+from training import pick_device, write_json
 
 GIF_FRAME_MS = 80
 
@@ -197,10 +197,7 @@ def main(args: Args) -> dict:
     """Play both agents at the same budget, write results.json and the GIFs; returns the results."""
     if args.steps < 1 or args.episodes < 1 or args.gif_steps < 1:
         raise ValueError("expected --steps, --episodes and --gif-steps of 1 or more, got less")
-    name = args.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    policy, checkpoint = load_policy(args.policy, name)
+    policy, checkpoint = load_policy(args.policy, pick_device(args.device))
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}) with {args.policy}")
     if checkpoint["rom_sha1"] != game.sha1:
@@ -228,9 +225,7 @@ def main(args: Args) -> dict:
         "gif": str(args.out / "both.gif"),
     }
     write_tensorboard(args.out / "tensorboard", results, gifs["both"])
-    temporary = args.out / "results.tmp"
-    temporary.write_text(json.dumps(results, indent=2) + "\n")
-    os.replace(temporary, args.out / "results.json")
+    write_json(args.out / "results.json", results)
     print(format_table(results["trained"], results["random"], len(game.milestones)))
     print(f"wrote {args.out / 'results.json'} and {results['gif']} (left trained, right random)")
     return results
