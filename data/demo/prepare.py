@@ -1,7 +1,9 @@
 """Replay the bundled game's recorded runs through the emulator into runs of frames.
 
-uv run python data/demo/prepare.py
-uv run python data/demo/prepare.py --limit 2 --out /tmp/frames
+Frame t is the screen after step t, from power-on; two steps are a second of game time.
+
+    uv run python data/demo/prepare.py
+    uv run python data/demo/prepare.py --limit 2 --out /tmp/frames
 """
 
 import json
