@@ -65,18 +65,16 @@ class RewardModel(nn.Module):
         """(B, 144, 160, 3) uint8 → progress (B,): about 0 where runs begin, 1 where they end."""
         return (self.raw_score(frames) - self.shift) / self.scale
 
-    def calibrate(self, start: float, end: float) -> None:
+    def calibrate(self, start: float, end: float) -> bool:
         """Map the raw score `start` to 0 and `end` to 1.
 
-        Raises ValueError where `end` is not above `start`: nothing was learned.
+        Returns False where `end` is not above `start`: then only the shift is set, because a
+        stretch would turn the score around.
         """
-        if not end > start:
-            raise ValueError(
-                f"expected raw scores to rise over the training runs, got {start:.3g} at their "
-                f"start and {end:.3g} at their end: train longer"
-            )
+        rises = end > start
         self.shift.fill_(start)
-        self.scale.fill_(end - start)
+        self.scale.fill_(end - start if rises else 1.0)
+        return rises
 
 
 def bradley_terry_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,145 @@
+"""The dynamics model (stage 1B): the next latents from the last few, judged against copying."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.blocks import GRID
+from models.checkpoint import load_model
+
+KINDS = ("transformer", "mlp")
+
+
+@dataclass
+class DynamicsConfig:
+    """What it takes to rebuild a dynamics model."""
+
+    #: D: channels of the latents (B, D, 9, 10).
+    latent_channels: int = 16
+    #: transformer (over the grid and over time) or mlp (over the flattened latents).
+    kind: str = "transformer"
+    #: K: how many past frames are seen.
+    context_frames: int = 4
+    #: Channels of a token; the mlp's hidden layers are 4 times as wide.
+    width: int = 128
+    depth: int = 4
+    heads: int = 4
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"expected dynamics of kind {'/'.join(KINDS)}, got {self.kind!r}")
+        if min(self.context_frames, self.depth, self.heads) < 1 or self.width % self.heads:
+            raise ValueError(
+                "expected at least 1 context frame, layer and head, and a width that the heads "
+                f"divide, got {self}"
+            )
+
+
+class Attention(nn.Module):
+    """Self-attention of tokens (N, L, width), every token seeing all L."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        N, L, W = x.shape
+        qkv = self.qkv(self.norm(x)).view(N, L, 3, self.heads, W // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (N, heads, L, W / heads) each
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        return self.out(mixed.transpose(1, 2).reshape(N, L, W))
+
+
+class SpaceTimeBlock(nn.Module):
+    """Attention within each frame, attention of each tile over time, and an MLP."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.space = Attention(width, heads)
+        self.time = Attention(width, heads)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, K, 90, width) → the same shape."""
+        x = x + self.space(x.flatten(0, 1)).view_as(x)
+        by_tile = x.transpose(1, 2)  # (B, 90, K, width)
+        mixed = self.time(by_tile.flatten(0, 1)).view(by_tile.shape)
+        x = x + mixed.transpose(1, 2)
+        return x + self.mlp(x)
+
+
+class Transformer(nn.Module):
+    """Latents (B, K, D, 9, 10) → change of the last ones (B, D, 9, 10)."""
+
+    def __init__(self, config: DynamicsConfig):
+        super().__init__()
+        tiles, width = GRID[0] * GRID[1], config.width
+        self.embed = nn.Linear(config.latent_channels, width)
+        self.place = nn.Parameter(torch.randn(tiles, width) * 0.02)
+        self.moment = nn.Parameter(torch.randn(config.context_frames, 1, width) * 0.02)
+        self.blocks = nn.Sequential(
+            *(SpaceTimeBlock(width, config.heads) for _ in range(config.depth))
+        )
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.latent_channels))
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        tokens = latents.flatten(3).transpose(2, 3)  # (B, K, 90, D)
+        tokens = self.blocks(self.embed(tokens) + self.place + self.moment)
+        change = self.head(tokens[:, -1])  # (B, 90, D)
+        return change.transpose(1, 2).reshape(latents[:, -1].shape)
+
+
+class MLP(nn.Module):
+    """Latents (B, K, D, 9, 10) → change of the last ones (B, D, 9, 10)."""
+
+    def __init__(self, config: DynamicsConfig):
+        super().__init__()
+        size, hidden = config.latent_channels * GRID[0] * GRID[1], 4 * config.width
+        layers: list[nn.Module] = [nn.Linear(config.context_frames * size, hidden)]
+        for _ in range(config.depth - 1):
+            layers += [nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden)]
+        self.body = nn.Sequential(*layers, nn.GELU())
+        self.head = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, size))
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(latents.flatten(1))).view_as(latents[:, -1])
+
+
+class Dynamics(nn.Module):
+    """Predicts latents as the last ones plus a change that is zero before training."""
+
+    def __init__(self, config: DynamicsConfig):
+        super().__init__()
+        self.config = config
+        self.network = Transformer(config) if config.kind == "transformer" else MLP(config)
+        nn.init.zeros_(self.network.head[-1].weight)
+        nn.init.zeros_(self.network.head[-1].bias)
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """Context (B, K, D, 9, 10), oldest first → next latents (B, D, 9, 10)."""
+        K = self.config.context_frames
+        if latents.ndim != 5 or latents.shape[1] != K:
+            raise ValueError(f"expected latents (B, {K}, D, 9, 10), got {tuple(latents.shape)}")
+        return latents[:, -1] + self.network(latents)
+
+    @torch.no_grad()
+    def rollout(self, latents: torch.Tensor, horizon_frames: int) -> torch.Tensor:
+        """Context (B, K, D, 9, 10) → the next (B, horizon, D, 9, 10), fed back on itself."""
+        predicted = []
+        for _ in range(horizon_frames):
+            predicted.append(self(latents).clamp(-1, 1))
+            latents = torch.cat([latents[:, 1:], predicted[-1][:, None]], dim=1)
+        return torch.stack(predicted, dim=1)
+
+
+def load_dynamics(path: Path | str, device: torch.device | str = "cpu") -> Dynamics:
+    """Load `pretrained_dynamics.pkl` in eval mode. Raises ArtefactError, one line."""
+    return load_model(path, "dynamics", Dynamics, DynamicsConfig, device)

@@ -1,0 +1,222 @@
+"""Learn progress from the order of frames: later in a run is further, and no label says more.
+
+    uv run python train_reward_model.py
+    uv run python train_reward_model.py --precision bf16 --compile         # on a GPU
+    uv run python train_reward_model.py --backbone small --grey --half-size --lr 1e-3 \\
+        --time-limit-seconds 180                                           # on two CPU cores
+
+Writes reward_resnet34.pkl (the name is kept for every backbone), and reward_metrics.json with
+figures from runs that training never saw. The same command again goes on exactly where it stopped.
+"""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from cli import run_script
+from data.frames import Run, find_runs, sample_pairs, split_runs
+from models.checkpoint import save_checkpoint
+from models.ordering import ordering_metrics, rank_correlation
+from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
+from training import (
+    autocast,
+    learning_rate,
+    load_state,
+    pick_device,
+    save_state,
+    training_progress,
+    write_json,
+)
+
+CALIBRATION_SHARE = 0.02  # of each training run, at either end
+LOG_DIR = Path("runs/train_reward_model")
+
+
+@dataclass
+class Args:
+    epochs: int = 20
+    """passes over the frames"""
+    data: Path | None = None
+    """folder of runs; without it data/speedruns/frames, or else data/demo/frames"""
+    out: Path = Path(".")
+    """folder for the artefacts; logs and the training state go to runs/train_reward_model in it"""
+    batch_size: int = 64
+    """pairs of frames a step"""
+    lr: float = 3e-4
+    """peak learning rate of AdamW"""
+    seed: int = 0
+    """of the weights, the pairs, and the choice of held-out runs"""
+    steps_per_epoch: int | None = None
+    """steps that count as an epoch; without it as many as show every frame once"""
+    time_limit_seconds: float | None = None
+    """stop training after this long, evaluate and save"""
+    save_every_seconds: float = 60.0
+    """how much work a crash may cost"""
+    fresh: bool = False
+    """start again, whatever an earlier training left"""
+
+    backbone: str = "resnet34"
+    """resnet34, resnet18, or small (for CPUs)"""
+    grey: bool = False
+    """see one channel instead of RGB"""
+    half_size: bool = False
+    """see 72x80 pixels instead of 144x160"""
+    min_gap_frames: int = 1
+    """least distance of the frames of a pair; distances are log-uniform"""
+    max_gap_frames: int | None = None
+    """greatest distance; without it the length of the runs"""
+
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    precision: str = "float32"
+    """float32 or bf16 (fast on a GPU, very slow on most CPUs)"""
+    channels_last: bool = True
+    """lay images out channels last: faster convolutions on most machines"""
+    compile: bool = False
+    """compile the model: a minute at the start, then faster, on a GPU"""
+
+
+def main(args: Args) -> dict:
+    """Train the score, save it, return the metrics.
+
+    Raises ValueError for settings that cannot be, FileNotFoundError when there are no frames.
+    """
+    config = RewardModelConfig(args.backbone, args.grey, args.half_size)
+    if args.batch_size < 1:
+        raise ValueError(f"expected --batch-size >= 1, got {args.batch_size}")
+    device = pick_device(args.device)
+    autocast(device, args.precision)  # complains before the work, not after it
+    runs = find_runs(args.data)
+    train, val = split_runs(runs, seed=args.seed)
+    if not val:
+        raise ValueError(f"expected 2 or more runs (one is held out), got {len(runs)}")
+
+    torch.manual_seed(args.seed)
+    model = RewardModel(config).to(device)
+    if args.channels_last:
+        model.to(memory_format=torch.channels_last)
+    with SummaryWriter(args.out / LOG_DIR) as writer:
+        spent = train_score(args, model, train, val, writer)
+    model.eval()
+    start, end = run_ends(model, train)
+    rises = model.calibrate(start, end)
+    if not rises:
+        print(
+            f"warning: the score does not rise over the training runs ({start:.3g} at their "
+            f"start, {end:.3g} at their end): train longer"
+        )
+    save_checkpoint(args.out / "reward_resnet34.pkl", "reward_model", config, model.state_dict())
+    scores = [score_frames(model, run.frames) for run in val]
+    metrics = {
+        "train_runs": [run.name for run in train],
+        "val_runs": [run.name for run in val],
+        "training": spent | {"rises_over_training_runs": rises},
+        "score": ordering_metrics(scores, [run.fps for run in val]),
+    }
+    write_json(args.out / "reward_metrics.json", metrics)
+    print(f"held-out runs: {', '.join(metrics['val_runs'])}")
+    print_report("score", metrics["score"])
+    return metrics
+
+
+def train_score(
+    args: Args, model: RewardModel, train: list[Run], val: list[Run], writer: SummaryWriter
+) -> dict:
+    """Fit the Bradley-Terry score. Returns steps, seconds and frames a second."""
+    device = model.shift.device
+    backbone = torch.compile(model.raw_score) if args.compile else model.raw_score
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True)
+    parts = {"model": model, "optimizer": optimizer}
+    settings = asdict(model.config) | {
+        "batch_size": args.batch_size,
+        "lr": args.lr,
+        "seed": args.seed,
+        "min_gap_frames": args.min_gap_frames,
+        "max_gap_frames": args.max_gap_frames,
+        "train_runs": [run.name for run in train],
+    }
+    state = args.out / LOG_DIR / "training_state.pkl"
+    step, seconds = load_state(state, settings, parts, args.fresh)
+    epoch_steps = args.steps_per_epoch or math.ceil(
+        sum(run.num_frames for run in train) / (2 * args.batch_size)
+    )
+    total, limit = args.epochs * epoch_steps, args.time_limit_seconds
+    saved_at = seconds
+    bar = tqdm(total=total, initial=step, desc="reward model", unit="step")
+    while (progress := training_progress(step, total, seconds, limit)) < 1:
+        began = time.perf_counter()
+        # Batches depend on (seed, step) alone, so a resumed training sees what it would have seen.
+        rng = np.random.default_rng([args.seed, 3, step])
+        gaps = (args.min_gap_frames, args.max_gap_frames)
+        earlier, later, _ = sample_pairs(train, args.batch_size, rng, *gaps)
+        frames = torch.from_numpy(np.concatenate([earlier, later])).to(device)
+        model.train()
+        with autocast(device, args.precision):
+            scores = backbone(frames).float()
+        first, second = scores.chunk(2)
+        loss = bradley_terry_loss(first, second)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(args.lr, step, progress)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        step += 1
+        bar.update()
+        if step % 20 == 0:
+            accuracy = (second > first).float().mean().item()
+            writer.add_scalar("reward_model/loss", loss.item(), step)
+            writer.add_scalar("reward_model/pair_accuracy", accuracy, step)
+            bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{accuracy:.2f}")
+        seconds += time.perf_counter() - began
+        if step % epoch_steps == 0 or seconds - saved_at > args.save_every_seconds:
+            save_state(state, settings, parts, step, seconds)
+            saved_at = seconds
+        if step % epoch_steps == 0:
+            model.eval()
+            frames = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
+            scores = [score_frames(model, some) for some in frames]
+            voc = np.mean([rank_correlation(run, np.arange(len(run))) for run in scores])
+            writer.add_scalar("reward_model_val/voc", voc, step)
+    bar.close()
+    save_state(state, settings, parts, step, seconds)
+    frames_per_second = 2 * step * args.batch_size / seconds if seconds else 0.0
+    return {"steps": step, "seconds": seconds, "frames_per_second": frames_per_second}
+
+
+@torch.no_grad()
+def score_frames(model: RewardModel, frames: np.ndarray) -> np.ndarray:
+    """Score frames (T, 144, 160, 3) uint8: (T,) float32. The model is to be in eval mode."""
+    chunks = (np.array(frames[i : i + 64]) for i in range(0, len(frames), 64))
+    device = model.shift.device
+    return torch.cat([model(torch.from_numpy(c).to(device)).cpu() for c in chunks]).numpy()
+
+
+def run_ends(model: RewardModel, runs: list[Run]) -> tuple[float, float]:
+    """Return the median score of the first and of the last 2% of frames of all runs."""
+    counts = [max(1, int(run.num_frames * CALIBRATION_SHARE)) for run in runs]
+    pairs = list(zip(runs, counts, strict=True))
+    starts = [score_frames(model, run.frames[:count]) for run, count in pairs]
+    ends = [score_frames(model, run.frames[-count:]) for run, count in pairs]
+    return float(np.median(np.concatenate(starts))), float(np.median(np.concatenate(ends)))
+
+
+def print_report(name: str, metrics: dict) -> None:
+    """Print how well one score orders the held-out runs."""
+    print(f"{name}: rank correlation with time (VOC) {metrics['voc']['mean']:.3f}")
+    rows = {"random pairs": metrics["random_pairs"]} | metrics["by_gap"]
+    for label, row in rows.items():
+        low, high = row["interval_95"]
+        print(
+            f"{label:>14}  {row['accuracy']:6.1%} in order  "
+            f"(95% {low:.1%} to {high:.1%}, {row['pairs']:,} pairs)"
+        )
+
+
+if __name__ == "__main__":
+    run_script(main, Args)

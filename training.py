@@ -1,0 +1,74 @@
+"""What the training scripts share: device, precision, learning rate, the state they resume from."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import torch
+
+from models.checkpoint import load_checkpoint, save_checkpoint
+
+WARMUP_STEPS = 50
+DECAY_SHARE = 0.3  # of the training, at its end
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of `--device auto|cpu|cuda`. Raises ValueError where there is none."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"expected --device auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("expected a CUDA device, found none: pass --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Return the context of `--precision float32|bf16`. Raises ValueError for another word."""
+    if precision not in ("float32", "bf16"):
+        raise ValueError(f"expected --precision float32 or bf16, got {precision!r}")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def training_progress(
+    step: int, total_steps: int, seconds: float, limit_seconds: float | None
+) -> float:
+    """Return how much of the training is done, in [0, 1], by steps or by time: what ends first."""
+    by_time = seconds / limit_seconds if limit_seconds else 0.0
+    return min(1.0, max(step / total_steps if total_steps else 1.0, by_time))
+
+
+def learning_rate(peak: float, step: int, progress: float) -> float:
+    """Warm up, hold, then fall in a straight line to 0 over the last part of the training."""
+    return peak * min(1.0, (step + 1) / WARMUP_STEPS, (1.0 - progress) / DECAY_SHARE)
+
+
+def save_state(path: Path, settings: dict, parts: dict, step: int, seconds: float) -> None:
+    """Save what a training run needs to go on: modules, optimisers, steps done, seconds spent."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    save_checkpoint(path, "training_state", settings, state, step=step, seconds=seconds)
+
+
+def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[int, float]:
+    """Load `parts` from a saved state; return (steps done, seconds spent), (0, 0) without one.
+
+    Raises ValueError when the state was made with other `settings`: going on would mix two runs.
+    """
+    if fresh or not path.is_file():
+        return 0, 0.0
+    state = load_checkpoint(path, "training_state")
+    for name, value in settings.items():
+        if (was := state["config"].get(name)) != value:
+            raise ValueError(
+                f"{path} was made with {name} {was}, got {value}: keep to {was} to go on from it, "
+                "or pass --fresh to start again"
+            )
+    for name, part in parts.items():
+        part.load_state_dict(state["state_dict"][name])
+    return state["step"], state["seconds"]
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write `content` for people to read, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
