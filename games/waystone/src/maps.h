@@ -1,0 +1,45 @@
+/* What maps are made of. */
+#ifndef MAPS_H
+#define MAPS_H
+
+#include <stdint.h>
+
+enum map_id { MAP_BEDROOM, MAP_HOUSE, MAP_TOWN, MAP_ROUTE, MAP_CAVE, MAP_SHRINE, MAP_COUNT };
+
+/* Stepping on (x, y) leads to another map. */
+struct warp {
+    uint8_t x, y;
+    uint8_t to_map, to_x, to_y, facing;
+};
+
+struct person {
+    uint8_t x, y;
+    uint8_t sprite;
+    uint8_t script; /* enum script, or SAY */
+    const char *text;
+};
+
+/* A cell that answers to A: a sign, a chest, a gate. */
+struct note {
+    uint8_t x, y;
+    uint8_t script;
+    const char *text;
+};
+
+struct map {
+    const char *cells; /* rows of glyphs, see METATILES in art.h */
+    uint8_t width, height;
+    uint8_t border; /* the metatile outside */
+    uint8_t extra[2]; /* metatiles that appear later, loaded with the map */
+    const struct warp *warps;
+    uint8_t warp_count;
+    const struct person *people;
+    uint8_t people_count;
+    const struct note *notes;
+    uint8_t note_count;
+};
+
+extern const struct map maps[MAP_COUNT];
+extern const uint8_t glyph_cells[96]; /* glyph - ' ' -> metatile | SOLID */
+
+#endif

@@ -1,0 +1,271 @@
+#include "world.h"
+
+#include "art.h"
+#include "hardware.h"
+#include "input.h"
+#include "maps.h"
+#include "menus.h"
+#include "script.h"
+#include "state.h"
+#include "text.h"
+#include "video.h"
+
+#define PLAYER_X 64 /* on the screen; the camera follows the player */
+#define PLAYER_Y 64
+#define TURN_FRAMES 10
+#define STEP_FRAMES 16
+/* The part of the map that is kept drawn around the player: the screen and one cell more. */
+#define DRAWN_LEFT 5
+#define DRAWN_RIGHT 6
+#define DRAWN_UP 5
+#define DRAWN_DOWN 5
+
+static const struct map *map;
+static uint8_t step_pixels;      /* how far into the current step the player is */
+static uint8_t left_foot;        /* alternates from step to step */
+static uint8_t moving_person;    /* who is walking, and where he is now relative to his cell */
+static int8_t moving_x, moving_y;
+
+static int8_t delta_x(uint8_t direction) {
+    return direction == RIGHT ? 1 : direction == LEFT ? -1 : 0;
+}
+
+static int8_t delta_y(uint8_t direction) {
+    return direction == DOWN ? 1 : direction == UP ? -1 : 0;
+}
+
+/* Coordinates left of or above the map wrap to large numbers and so lie outside as well. */
+static uint8_t inside(uint8_t x, uint8_t y) {
+    return x < game.width && y < game.height;
+}
+
+static uint8_t *cell_at(uint8_t x, uint8_t y) {
+    return &cells[(uint16_t)y * game.width + x];
+}
+
+static uint8_t metatile_at(uint8_t x, uint8_t y) {
+    return inside(x, y) ? *cell_at(x, y) & (uint8_t)~SOLID : map->border;
+}
+
+static uint8_t person_at(uint8_t x, uint8_t y) {
+    uint8_t i = 0;
+    while (i < game.people && (game.person_x[i] != x || game.person_y[i] != y)) i++;
+    return i;
+}
+
+static const struct warp *warp_at(uint8_t x, uint8_t y) {
+    const struct warp *warp = map->warps;
+    for (uint8_t i = map->warp_count; i; i--, warp++) {
+        if (warp->x == x && warp->y == y) return warp;
+    }
+    return 0;
+}
+
+static uint8_t blocked(uint8_t x, uint8_t y) {
+    return !inside(x, y) || *cell_at(x, y) & SOLID || person_at(x, y) < game.people;
+}
+
+/* ---- drawing ---- */
+
+static uint8_t player_picture(void) {
+    uint8_t walking = step_pixels >= 4 && step_pixels < 12;
+    uint8_t standing = game.facing == DOWN ? SPRITE_DOWN : game.facing == UP ? SPRITE_UP : SPRITE_SIDE;
+    return standing + walking;
+}
+
+/* The side pictures look left; front and back swing the other arm on every second step. */
+static uint8_t player_flip(void) {
+    if (game.facing == RIGHT) return 1;
+    if (game.facing == LEFT) return 0;
+    return left_foot && step_pixels;
+}
+
+static void draw_person(uint8_t person) {
+    int16_t x = (int16_t)(game.person_x[person] - game.x) * 16 + PLAYER_X;
+    int16_t y = (int16_t)(game.person_y[person] - game.y) * 16 + PLAYER_Y;
+    x -= delta_x(game.facing) * (int8_t)step_pixels;
+    y -= delta_y(game.facing) * (int8_t)step_pixels;
+    if (person == moving_person) {
+        x += moving_x;
+        y += moving_y;
+    }
+    uint8_t seen = x > -16 && x < 160 && y > -16 && y < 144 && !box_hides(x, y);
+    draw_sprite(2 + (person << 1), x, seen ? y : 240, map->people[person].sprite, 0);
+}
+
+void redraw_sprites(void) {
+    if (!map) return;
+    draw_sprite(0, PLAYER_X, box_hides(PLAYER_X, PLAYER_Y) ? 240 : PLAYER_Y - 2, player_picture(),
+                player_flip());
+    for (uint8_t i = 0; i < game.people; i++) draw_person(i);
+}
+
+static void set_scroll(void) {
+    scroll_x = (game.x << 4) - PLAYER_X + delta_x(game.facing) * (int8_t)step_pixels;
+    scroll_y = (game.y << 4) - PLAYER_Y + delta_y(game.facing) * (int8_t)step_pixels;
+}
+
+static void draw_all(void) {
+    for (uint8_t y = game.y - DRAWN_UP; y != (uint8_t)(game.y + DRAWN_DOWN + 1); y++) {
+        for (uint8_t x = game.x - DRAWN_LEFT; x != (uint8_t)(game.x + DRAWN_RIGHT + 1); x++) {
+            put_cell(x, y, metatile_at(x, y));
+        }
+    }
+}
+
+/* Queue cell i of the row or column that one more step in this direction brings near. */
+static void queue_strip(uint8_t i) {
+    uint8_t x = game.x - DRAWN_LEFT, y = game.y - DRAWN_UP;
+    switch (game.facing) {
+    case RIGHT: x = game.x + DRAWN_RIGHT + 1; y += i; break;
+    case LEFT: x = game.x - DRAWN_LEFT - 1; y += i; break;
+    case DOWN: y = game.y + DRAWN_DOWN + 1; x += i; break;
+    default: y = game.y - DRAWN_UP - 1; x += i; break;
+    }
+    if (i < DRAWN_LEFT + 1 + DRAWN_RIGHT) queue_cell(x, y, metatile_at(x, y));
+}
+
+void set_cell(uint8_t x, uint8_t y, uint8_t metatile, uint8_t solid) {
+    *cell_at(x, y) = solid ? metatile | SOLID : metatile;
+}
+
+void show_cell(uint8_t x, uint8_t y) {
+    queue_cell(x, y, metatile_at(x, y));
+}
+
+/* ---- maps ---- */
+
+static void load_cells(void) {
+    const char *glyph = map->cells;
+    uint8_t *cell = cells;
+    for (uint16_t left = (uint16_t)map->width * map->height; left; left--) {
+        *cell++ = glyph_cells[*glyph++ - ' '];
+    }
+}
+
+static void load_people(void) {
+    game.people = map->people_count;
+    moving_person = MAX_PEOPLE;
+    for (uint8_t i = 0; i < game.people; i++) {
+        game.person_x[i] = map->people[i].x;
+        game.person_y[i] = map->people[i].y;
+    }
+}
+
+static void load_metatiles(void) {
+    tiles_of(map->border);
+    tiles_of(map->extra[0]);
+    tiles_of(map->extra[1]);
+    uint8_t *cell = cells;
+    for (uint16_t left = (uint16_t)map->width * map->height; left; left--) {
+        tiles_of(*cell++ & (uint8_t)~SOLID);
+    }
+}
+
+void enter_map(uint8_t id, uint8_t x, uint8_t y, uint8_t facing) {
+    screen_begin();
+    map = &maps[id];
+    game.map = id;
+    game.x = x;
+    game.y = y;
+    game.facing = facing;
+    game.width = map->width;
+    game.height = map->height;
+    step_pixels = 0;
+    load_cells();
+    load_people();
+    script_map_loaded();
+    load_metatiles();
+    draw_all();
+    set_scroll();
+    redraw_sprites();
+    screen_end();
+    script_arrived();
+}
+
+/* ---- walking ---- */
+
+static void turn(uint8_t direction) {
+    game.facing = direction;
+    redraw_sprites();
+    wait_frames(TURN_FRAMES);
+}
+
+static void walk(void) {
+    uint8_t x = game.x + delta_x(game.facing), y = game.y + delta_y(game.facing);
+    if (blocked(x, y)) {
+        next_frame();
+        return;
+    }
+    for (uint8_t i = 0; i < STEP_FRAMES; i++) {
+        queue_strip(i);
+        step_pixels = i + 1;
+        set_scroll();
+        redraw_sprites();
+        next_frame();
+    }
+    step_pixels = 0;
+    left_foot ^= 1;
+    game.x = x;
+    game.y = y;
+    redraw_sprites();
+    const struct warp *warp = warp_at(x, y);
+    if (warp) {
+        enter_map(warp->to_map, warp->to_x, warp->to_y, warp->facing);
+    } else {
+        script_arrived();
+    }
+}
+
+void walk_person(uint8_t person, uint8_t direction) {
+    moving_person = person;
+    for (uint8_t i = 0; i < STEP_FRAMES; i++) {
+        moving_x += delta_x(direction);
+        moving_y += delta_y(direction);
+        redraw_sprites();
+        next_frame();
+    }
+    moving_person = MAX_PEOPLE;
+    moving_x = moving_y = 0;
+    game.person_x[person] += delta_x(direction);
+    game.person_y[person] += delta_y(direction);
+    redraw_sprites();
+}
+
+/* ---- acting ---- */
+
+static void act(void) {
+    uint8_t x = game.x + delta_x(game.facing), y = game.y + delta_y(game.facing);
+    uint8_t person = person_at(x, y);
+    if (person < game.people) {
+        const struct person *who = &map->people[person];
+        run_script(who->script, person, who->text);
+        return;
+    }
+    const struct note *note = map->notes;
+    for (uint8_t i = map->note_count; i; i--, note++) {
+        if (note->x == x && note->y == y) {
+            run_script(note->script, i, note->text);
+            return;
+        }
+    }
+}
+
+/* Of several directions the first in the order Right, Left, Up, Down counts. */
+static uint8_t single_direction(void) {
+    return held & DIRECTIONS & (uint8_t)-(held & DIRECTIONS);
+}
+
+void world_step(void) {
+    next_frame();
+    uint8_t direction = single_direction();
+    if (pressed & START) {
+        start_menu();
+    } else if (pressed & BUTTON_A) {
+        act();
+    } else if (direction && direction != game.facing) {
+        turn(direction);
+    } else if (direction) {
+        walk();
+    }
+}
