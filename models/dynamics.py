@@ -82,7 +82,8 @@ class Transformer(nn.Module):
     def __init__(self, config: DynamicsConfig):
         super().__init__()
         tiles, width = GRID[0] * GRID[1], config.width
-        self.embed = nn.Linear(config.latent_channels, width)
+        # A walker scrolls the screen by a tile or two a frame: let a token see that far at once.
+        self.embed = nn.Conv2d(config.latent_channels, width, 5, padding=2)
         self.place = nn.Parameter(torch.randn(tiles, width) * 0.02)
         self.moment = nn.Parameter(torch.randn(config.context_frames, 1, width) * 0.02)
         self.blocks = nn.Sequential(
@@ -91,8 +92,9 @@ class Transformer(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.latent_channels))
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        tokens = latents.flatten(3).transpose(2, 3)  # (B, K, 90, D)
-        tokens = self.blocks(self.embed(tokens) + self.place + self.moment)
+        B, K = latents.shape[:2]
+        tokens = self.embed(latents.flatten(0, 1)).flatten(2).transpose(1, 2)  # (B K, 90, width)
+        tokens = self.blocks(tokens.unflatten(0, (B, K)) + self.place + self.moment)
         change = self.head(tokens[:, -1])  # (B, 90, D)
         return change.transpose(1, 2).reshape(latents[:, -1].shape)
 

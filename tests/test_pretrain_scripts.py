@@ -1,0 +1,170 @@
+"""The two pretraining scripts, run tiny: artefacts, resume, and a user's mistakes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import pretrain_visual
+import train_reward_model
+from models.checkpoint import ArtefactError
+from models.dynamics import load_dynamics
+from models.reward_model import load_reward_model
+from models.tokenizer import load_encoder, load_tokenizer
+from tests.synthetic_runs import walk_frames, write_walks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_walks(tmp_path_factory.mktemp("walks"), count=3, length=40)
+
+
+def visual(data: Path, out: Path, **changes) -> pretrain_visual.Args:
+    settings = {
+        "epochs": 2,
+        "dynamics_epochs": 2,
+        "batch_size": 4,
+        "steps_per_epoch": 3,
+        "grey": True,
+        "half_size": True,
+        "widths": (8, 8, 8, 8),
+        "dynamics_width": 16,
+        "dynamics_depth": 1,
+        "lpips_weight": 0.0,
+        "device": "cpu",
+    }
+    return pretrain_visual.Args(data=data, out=out, **settings | changes)
+
+
+def reward(data: Path, out: Path, **changes) -> train_reward_model.Args:
+    settings = {
+        "epochs": 2,
+        "batch_size": 4,
+        "steps_per_epoch": 3,
+        "backbone": "small",
+        "grey": True,
+        "half_size": True,
+        "device": "cpu",
+    }
+    return train_reward_model.Args(data=data, out=out, **settings | changes)
+
+
+def assert_same_weights(a: torch.nn.Module, b: torch.nn.Module) -> None:
+    for name, value in a.state_dict().items():
+        torch.testing.assert_close(b.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_pretraining_writes_what_it_promises(data, tmp_path):
+    args = visual(data, tmp_path, lpips_weight=0.2, mask_max=0.5)
+    metrics = pretrain_visual.main(args)
+    assert metrics == json.loads((tmp_path / "pretrain_metrics.json").read_text())
+    assert len(metrics["train_runs"]) == 2 and len(metrics["val_runs"]) == 1
+    assert metrics["tokenizer"]["steps"] == metrics["dynamics"]["steps"] == 6
+    assert metrics["tokenizer"]["lpips"] > 0
+    assert list(metrics["dynamics"]["by_horizon_frames"]) == ["1", "2", "4", "8"]
+    encoder = load_encoder(tmp_path / "pretrained_encoder.pkl")
+    tokenizer = load_tokenizer(tmp_path / "pretrained_tokenizer.pkl")
+    frames = torch.from_numpy(walk_frames(2, 0))
+    assert torch.equal(encoder(frames), tokenizer.encoder(frames))
+    assert load_dynamics(tmp_path / "pretrained_dynamics.pkl").config.width == 16
+    logs = tmp_path / "runs" / "pretrain_visual"
+    assert (logs / "reconstructions.png").exists() and any(logs.glob("events.*"))
+
+
+def test_pretraining_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
+    pretrain_visual.main(visual(data, tmp_path / "whole", mask_max=0.5))
+    parts = tmp_path / "parts"
+
+    def interrupt_at(function: str, step: int) -> None:
+        original, calls = getattr(pretrain_visual, function), 0
+
+        def stop(*args):
+            nonlocal calls
+            calls += 1
+            if calls > step:
+                raise KeyboardInterrupt
+            return original(*args)
+
+        monkeypatch.setattr(pretrain_visual, function, stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain_visual.main(visual(data, parts, mask_max=0.5))
+        monkeypatch.undo()
+
+    interrupt_at("sample_frames", 4)  # in the tokenizer's second epoch: one step is done again
+    interrupt_at("sample_windows", 5)
+    pretrain_visual.main(visual(data, parts, mask_max=0.5))
+    for load, name in ((load_tokenizer, "tokenizer"), (load_dynamics, "dynamics")):
+        file = f"pretrained_{name}.pkl"
+        assert_same_weights(load(tmp_path / "whole" / file), load(parts / file))
+
+
+def test_reward_training_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
+    metrics = train_reward_model.main(reward(data, tmp_path / "whole"))
+    assert metrics == json.loads((tmp_path / "whole" / "reward_metrics.json").read_text())
+    assert metrics["score"]["random_pairs"]["pairs"] > 0
+    original, calls = train_reward_model.sample_pairs, 0
+
+    def stop(*args):
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(train_reward_model, "sample_pairs", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_reward_model.main(reward(data, tmp_path / "parts"))
+    monkeypatch.undo()
+    resumed = train_reward_model.main(reward(data, tmp_path / "parts"))
+    whole, parts = (
+        load_reward_model(tmp_path / out / "reward_resnet34.pkl") for out in ("whole", "parts")
+    )
+    assert_same_weights(whole, parts)
+    assert resumed["score"] == metrics["score"]
+
+
+def test_finished_training_is_not_repeated_and_other_settings_are_refused(data, tmp_path):
+    first = train_reward_model.main(reward(data, tmp_path))
+    again = train_reward_model.main(reward(data, tmp_path))
+    assert again["training"] == first["training"]
+    with pytest.raises(ValueError, match="batch_size 4, got 8"):
+        train_reward_model.main(reward(data, tmp_path, batch_size=8))
+    assert train_reward_model.main(reward(data, tmp_path, batch_size=8, fresh=True))
+
+
+def test_a_time_limit_ends_training_and_still_saves(data, tmp_path):
+    metrics = pretrain_visual.main(
+        visual(data, tmp_path, epochs=10**6, dynamics_epochs=10**6, time_limit_seconds=1.0)
+    )
+    assert 0 < metrics["tokenizer"]["steps"] < 10**4
+    assert load_dynamics(tmp_path / "pretrained_dynamics.pkl")
+
+
+def test_one_run_is_too_few(tmp_path):
+    data = write_walks(tmp_path / "data", count=1)
+    for main, args in (
+        (pretrain_visual.main, visual(data, tmp_path)),
+        (train_reward_model.main, reward(data, tmp_path)),
+    ):
+        with pytest.raises(ValueError, match="2 or more runs"):
+            main(args)
+
+
+def test_missing_lpips_weights_stop_before_training(data, tmp_path):
+    with pytest.raises(ArtefactError, match="--lpips-weights"):
+        pretrain_visual.main(
+            visual(data, tmp_path, lpips_weight=0.2, lpips_weights=tmp_path / "missing.pth")
+        )
+
+
+@pytest.mark.parametrize("script", ["pretrain_visual.py", "train_reward_model.py"])
+def test_missing_data_is_one_line_and_exit_code_2(script, tmp_path):
+    command = [sys.executable, str(ROOT / script), "--data", str(tmp_path / "nowhere")]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "prepare.py" in result.stderr and len(result.stderr.strip().splitlines()) == 1
