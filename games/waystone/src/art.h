@@ -61,8 +61,10 @@
     X(STOVE, 'k', 1) \
     X(MAT, 'M', 0) \
     X(NIGHT, ' ', 1) \
+    X(MOON, '&', 1) \
     X(EARTH, '/', 1) \
     X(CAVE_ROCK, 'R', 1) \
+    X(CAVE_VEIN, '?', 1) \
     X(CAVE_FLOOR, 'f', 0) \
     X(STALAGMITE, 'i', 1) \
     X(CRYSTAL, 'x', 1) \

@@ -157,7 +157,7 @@ static const char cave[] =
     "RRffffRxRRRRRRRR"
     "RxRfffjRzzxRRRRR"
     "RRffifffzzzfffRR"
-    "RfjffRfffzffjfxR"
+    "RfjffRffffffjfxR"
     "RRRRRRRRxRRfffRR"
     "RxRRffffRRRfifRR"
     "RffffjfffffffzRR"
@@ -171,7 +171,7 @@ static const struct warp cave_warps[] = {
     {3, 15, MAP_ROUTE, 8, 1, DOWN},
     {13, 0, MAP_SHRINE, 4, 12, UP},
 };
-static const struct note cave_notes[] = {{7, 4, SAY, "THE CRYSTAL IS WARM\n..."}};
+static const struct note cave_notes[] = {{8, 8, SAY, "THE CRYSTAL IS\nWARM."}};
 
 /* ---- shrine ---- */
 
@@ -197,18 +197,19 @@ static const struct person shrine_people[] = {
 };
 static const struct note shrine_notes[] = {{6, 2, WAYSTONE, 0}};
 
-#define MAP(place, width, height, border, extra_1, extra_2)                                \
-    {place, width, height, border, {extra_1, extra_2}, place##_warps, COUNT(place##_warps), \
-     place##_people, COUNT(place##_people), place##_notes, COUNT(place##_notes)}
-#define EMPTY_MAP(place, width, height, border)                                     \
-    {place, width, height, border, {border, border}, place##_warps, COUNT(place##_warps), \
-     0, 0, place##_notes, COUNT(place##_notes)}
+#define MAP(place, width, height, border_1, border_2, extra_1, extra_2)                         \
+    {place, width, height, {border_1, border_2}, {extra_1, extra_2},                            \
+     place##_warps, COUNT(place##_warps), place##_people, COUNT(place##_people),                \
+     place##_notes, COUNT(place##_notes)}
+#define EMPTY_MAP(place, width, height, border_1, border_2)                                     \
+    {place, width, height, {border_1, border_2}, {border_1, border_1},                          \
+     place##_warps, COUNT(place##_warps), 0, 0, place##_notes, COUNT(place##_notes)}
 
 const struct map maps[MAP_COUNT] = {
-    EMPTY_MAP(bedroom, 10, 8, MT_NIGHT),
-    MAP(house, 12, 10, MT_EARTH, MT_EARTH, MT_EARTH),
-    MAP(town, 22, 17, MT_TREE, MT_TREE, MT_TREE),
-    MAP(route, 16, 37, MT_PINE, MT_CHEST_OPEN, MT_GATE_OPEN),
-    EMPTY_MAP(cave, 16, 16, MT_CAVE_ROCK),
-    MAP(shrine, 12, 14, MT_HEDGE, MT_HEDGE, MT_HEDGE),
+    EMPTY_MAP(bedroom, 10, 8, MT_NIGHT, MT_MOON),
+    MAP(house, 12, 10, MT_EARTH, MT_NIGHT, MT_EARTH, MT_EARTH),
+    MAP(town, 22, 17, MT_TREE, MT_BUSH, MT_TREE, MT_TREE),
+    MAP(route, 16, 37, MT_PINE, MT_TREE, MT_CHEST_OPEN, MT_GATE_OPEN),
+    EMPTY_MAP(cave, 16, 16, MT_CAVE_ROCK, MT_CAVE_VEIN),
+    MAP(shrine, 12, 14, MT_HEDGE, MT_BUSH, MT_HEDGE, MT_HEDGE),
 };

@@ -10,7 +10,7 @@ static const label items[] = {"PACK", "MAP", "DIARY", "CLOSE"};
 
 static const label answers[] = {
     "A LOAF OF BREAD,\nHALF EATEN.",
-    "THE INK HAS RUN.\nYOU CAN READ NOTHING",
+    "THE INK HAS RUN.\nNOTHING TO READ.",
     "DEAR DIARY, TODAY\n@ SET OUT...",
 };
 

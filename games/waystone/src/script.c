@@ -17,10 +17,10 @@
 
 static void guard(uint8_t who) {
     if (reached(SPOKE_TO_GUARD)) {
-        say("THE ROUTE WINDS\nNORTH. WALK SAFELY.");
+        say("THE ROUTE WINDS\nNORTH. STEP SAFELY");
         return;
     }
-    say("HALT! NOBODY GOES\nNORTH THESE DAYS.\fTHE WAYSTONE, YOU\nSAY? THEN PASS, @.");
+    say("HALT! NOBODY GOES\nNORTH THESE DAYS.\fTHE WAYSTONE, YOU\nSAY? PASS THEN, @");
     walk_person(who, UP);
     walk_person(who, RIGHT);
     reach(SPOKE_TO_GUARD);
@@ -28,7 +28,7 @@ static void guard(uint8_t who) {
 
 static void chest(void) {
     if (reached(GOT_KEY)) {
-        say("THE CHEST IS EMPTY.");
+        say("IT IS EMPTY NOW.");
         return;
     }
     set_cell(CHEST_X, CHEST_Y, MT_CHEST_OPEN, 1);
@@ -40,10 +40,10 @@ static void chest(void) {
 static void gate(void) {
     if (reached(OPENED_GATE)) return;
     if (!reached(GOT_KEY)) {
-        say("THE GATE IS LOCKED.\nIT WANTS A KEY.");
+        say("THE GATE IS SHUT.\nIT WANTS A KEY.");
         return;
     }
-    say("THE IRON KEY TURNS.\nTHE GATE IS OPEN!");
+    say("THE KEY TURNS.\nTHE GATE IS OPEN!");
     set_cell(GATE_X, GATE_Y, MT_GATE_OPEN, 0);
     show_cell(GATE_X, GATE_Y);
     reach(OPENED_GATE);
@@ -56,7 +56,7 @@ static void waystone(void) {
         BGP = i & 1 ? 0xE4 : 0x1B;
         wait_frames(8);
     }
-    say("ALL ROADS LIE OPEN.\nWELL WALKED, @.");
+    say("ALL ROADS ARE OPEN\nWELL WALKED, @.");
     reach(ENDING);
 }
 

@@ -22,15 +22,22 @@ static uint8_t *window_at(uint8_t column, uint8_t row) {
     return VRAM_WINDOW + ((uint16_t)row << 5) + column;
 }
 
+static void fill(uint8_t *at, uint8_t glyph, uint8_t count) {
+    do {
+        *at++ = glyph;
+    } while (--count);
+}
+
 static void draw_row(uint8_t row, uint8_t columns, uint8_t left, uint8_t middle, uint8_t right) {
     uint8_t *at = window_at(0, row);
     *at++ = left;
-    for (uint8_t i = columns - 2; i; i--) *at++ = middle;
-    *at = right;
+    fill(at, middle, columns - 2);
+    at[columns - 2] = right;
 }
 
 /* Draw an empty box row by row, as VBlank is short, then show it. */
 static void open_box(uint8_t columns, uint8_t rows) {
+    animation_paused = 1;
     for (uint8_t row = 0; row < rows; row++) {
         if (columns > LIST_COLUMNS || !(row & 1)) next_frame();
         if (row == 0) {
@@ -54,6 +61,7 @@ static void close_box(void) {
     next_frame();
     LCDC &= (uint8_t)~LCDC_WINDOW;
     box_left = box_top = 255;
+    animation_paused = 0;
     redraw_sprites();
 }
 
@@ -68,8 +76,7 @@ static uint8_t *line_at(uint8_t line) {
 static void clear_page(void) {
     for (uint8_t line = 0; line < 2; line++) {
         next_frame();
-        uint8_t *at = line_at(line);
-        for (uint8_t i = LINE; i; i--) *at++ = 0;
+        fill(line_at(line), 0, LINE);
     }
 }
 

@@ -102,9 +102,9 @@ void credits(void) {
     screen_begin();
     print_big(3, 2, "THE END");
     draw_picture("~~~~~~~~~~" "*.*..*.*.*", 3, 2);
-    print_at(2, 11, "A GAME WITHOUT");
-    print_at(2, 12, "AN OWNER: COPY IT");
-    print_at(2, 15, "PRESS START");
+    print_at(3, 11, "THE ROADS SING");
+    print_at(3, 13, "AND YOU MAY REST");
+    print_at(4, 16, "PRESS  START");
     screen_end();
     while (!start_within(0xFFFF)) {}
 }

@@ -11,10 +11,11 @@
 #define NORMAL 0xE4
 
 __at(0xC500) struct sprite_entry sprites[SPRITE_ENTRIES];
-uint8_t scroll_x, scroll_y, frame_count;
+uint8_t scroll_x, scroll_y, frame_count, animation_paused;
 
 static uint8_t loaded[METATILE_COUNT]; /* first tile of a metatile in VRAM, 0: not there */
 static uint8_t free_tile;
+static uint8_t animation_clock;
 static uint8_t *queued_at; /* background address of the queued metatile, 0: none */
 static uint8_t queued_tiles;
 
@@ -27,15 +28,35 @@ static uint8_t *tile_address(uint8_t tile) {
     return (uint8_t *)(tile < 128 ? 0x9000 + offset : 0x8000 + offset);
 }
 
-/* One tile out of a 16 x 16 picture: quarter 0 top left, 1 bottom left, 2 top right, 3 bottom right. */
+/* Copy the 8 rows of a tile out of a 16 pixels wide picture. In assembly (`to` comes in DE, `from`
+   in BC), as it has to leave room for other writes in the same VBlank. */
+static void copy_rows(uint8_t *to, const uint8_t *from) __naked {
+    to;
+    from;
+    __asm
+        ld  h, b
+        ld  l, c
+        ld  b, #8
+    00001$:
+        ld  a, (hl+)
+        ld  (de), a
+        inc de
+        ld  a, (hl+)
+        ld  (de), a
+        inc de
+        inc hl
+        inc hl
+        dec b
+        jr  nz, 00001$
+        ret
+    __endasm;
+}
+
+/* Quarters of a picture: 0 top left, 1 bottom left, 2 top right, 3 bottom right. */
 static void copy_quarter(uint8_t *to, const uint8_t *picture, uint8_t quarter) {
-    if (quarter & 1) picture += 32;
+    if (quarter & 1) picture += PICTURE_BYTES / 2;
     if (quarter & 2) picture += 2;
-    for (uint8_t row = 8; row; row--) {
-        *to++ = picture[0];
-        *to++ = picture[1];
-        picture += 4;
-    }
+    copy_rows(to, picture);
 }
 
 static void copy_picture(uint8_t *to, const uint8_t *picture) {
@@ -44,13 +65,15 @@ static void copy_picture(uint8_t *to, const uint8_t *picture) {
 
 /* A metatile changes its picture every 32 frames, a quarter a frame to stay inside VBlank. */
 static void animate(void) {
-    uint8_t which = (frame_count >> 2) & 7;
+    if (animation_paused) return;
+    animation_clock++;
+    uint8_t which = (animation_clock >> 2) & 7;
     if (which >= sizeof animated) return;
     uint8_t metatile = animated[which];
     if (!loaded[metatile]) return;
-    uint8_t quarter = frame_count & 3;
+    uint8_t quarter = animation_clock & 3;
     const uint8_t *picture = metatile_art[metatile];
-    if (frame_count & 32) picture += PICTURE_BYTES;
+    if (animation_clock & 32) picture += PICTURE_BYTES;
     copy_quarter(tile_address(loaded[metatile] + quarter), picture, quarter);
 }
 
@@ -190,5 +213,7 @@ static uint8_t big_glyph(char letter) {
 
 void print_big(uint8_t column, uint8_t row, const char *text) {
     uint8_t *at = VRAM_BACKGROUND + ((uint16_t)row << 5) + column;
-    for (; *text; text++, at += 2) write_cell(at, *text == ' ' ? 0 : big_glyph(*text));
+    for (; *text; text++, at += 2) {
+        if (*text != ' ') write_cell(at, big_glyph(*text));
+    }
 }

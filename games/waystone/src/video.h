@@ -6,6 +6,7 @@
 
 extern uint8_t scroll_x, scroll_y; /* copied to SCX, SCY at VBlank */
 extern uint8_t frame_count;
+extern uint8_t animation_paused; /* leaves all of VBlank to whoever sets it */
 
 struct sprite_entry {
     uint8_t y, x, tile, flags;

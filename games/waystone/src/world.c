@@ -44,7 +44,8 @@ static uint8_t *cell_at(uint8_t x, uint8_t y) {
 }
 
 static uint8_t metatile_at(uint8_t x, uint8_t y) {
-    return inside(x, y) ? *cell_at(x, y) & (uint8_t)~SOLID : map->border;
+    if (inside(x, y)) return *cell_at(x, y) & (uint8_t)~SOLID;
+    return map->border[((x ^ (y << 1)) & 3) == 0];
 }
 
 static uint8_t person_at(uint8_t x, uint8_t y) {
@@ -153,7 +154,8 @@ static void load_people(void) {
 }
 
 static void load_metatiles(void) {
-    tiles_of(map->border);
+    tiles_of(map->border[0]);
+    tiles_of(map->border[1]);
     tiles_of(map->extra[0]);
     tiles_of(map->extra[1]);
     uint8_t *cell = cells;
