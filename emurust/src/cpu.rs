@@ -1,0 +1,602 @@
+//! SM83 processor: registers, instruction decoding and interrupt dispatch.
+//!
+//! The processor only knows a [`Bus`]. Every bus call takes one M-cycle (4 clock cycles), so memory
+//! timing is right by construction.
+
+#![forbid(unsafe_code)]
+
+/// What the processor sees of the machine. Each `read`, `write` and `idle` takes one M-cycle.
+pub trait Bus {
+    fn read(&mut self, address: u16) -> u8;
+    fn write(&mut self, address: u16, value: u8);
+    /// An M-cycle without a bus access.
+    fn idle(&mut self);
+    /// Interrupts requested and enabled (`IF & IE`) at this moment.
+    fn pending_interrupts(&mut self) -> u8;
+    /// The same in the middle of the last M-cycle.
+    fn pending_in_last_cycle(&mut self) -> u8;
+    /// Clears a bit of IF.
+    fn acknowledge(&mut self, interrupt: u8);
+    /// Lets time pass in HALT: at least one M-cycle, at most until something may happen. Returns
+    /// whether an interrupt is pending then.
+    fn wait(&mut self) -> bool;
+    /// Lets time pass in STOP; returns whether a button line ends it.
+    fn wait_stopped(&mut self) -> bool;
+}
+
+/// Whether instructions are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RunState {
+    Running = 0,
+    Halted = 1,
+    Stopped = 2,
+    /// An illegal opcode was fetched: only a reset helps.
+    Locked = 3,
+}
+
+impl TryFrom<u8> for RunState {
+    type Error = ();
+    fn try_from(value: u8) -> Result<Self, ()> {
+        [Self::Running, Self::Halted, Self::Stopped, Self::Locked]
+            .get(usize::from(value))
+            .copied()
+            .ok_or(())
+    }
+}
+
+const B: usize = 0;
+const C: usize = 1;
+const D: usize = 2;
+const H: usize = 4;
+/// Opcodes encode `(HL)` as register 6; its slot in the register file holds the flags instead.
+const F: usize = 6;
+const A: usize = 7;
+
+const ZERO: u8 = 0x80;
+const SUBTRACT: u8 = 0x40;
+const HALF: u8 = 0x20;
+const CARRY: u8 = 0x10;
+
+/// The processor's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// B C D E H L F A, the order of the opcodes' register field.
+    pub regs: [u8; 8],
+    pub pc: u16,
+    pub sp: u16,
+    /// Interrupt master enable.
+    pub ime: bool,
+    /// EI was the last instruction: IME rises after the next one.
+    pub ei_delay: bool,
+    /// The next opcode fetch does not advance PC.
+    pub halt_bug: bool,
+    pub state: RunState,
+}
+
+fn flag(condition: bool, mask: u8) -> u8 {
+    if condition {
+        mask
+    } else {
+        0
+    }
+}
+
+impl Cpu {
+    /// The registers as the DMG's boot ROM leaves them. `header_checksum` is the cartridge's byte
+    /// 014D, whose addition sets H and C.
+    pub fn after_boot(header_checksum: u8) -> Self {
+        let f = if header_checksum == 0 { 0x80 } else { 0xB0 };
+        Cpu {
+            regs: [0x00, 0x13, 0x00, 0xD8, 0x01, 0x4D, f, 0x01],
+            pc: 0x0100,
+            sp: 0xFFFE,
+            ime: false,
+            ei_delay: false,
+            halt_bug: false,
+            state: RunState::Running,
+        }
+    }
+
+    fn pair(&self, hi: usize) -> u16 {
+        u16::from_be_bytes([self.regs[hi], self.regs[hi + 1]])
+    }
+
+    fn set_pair(&mut self, hi: usize, value: u16) {
+        [self.regs[hi], self.regs[hi + 1]] = value.to_be_bytes();
+    }
+
+    pub fn af(&self) -> u16 {
+        u16::from_be_bytes([self.regs[A], self.regs[F]])
+    }
+
+    pub fn bc(&self) -> u16 {
+        self.pair(B)
+    }
+
+    pub fn de(&self) -> u16 {
+        self.pair(D)
+    }
+
+    pub fn hl(&self) -> u16 {
+        self.pair(H)
+    }
+
+    /// The 16-bit operand of `op & 0x30`: BC, DE, HL, SP.
+    fn rr(&self, op: u8) -> u16 {
+        match (op >> 4) & 3 {
+            0 => self.pair(B),
+            1 => self.pair(D),
+            2 => self.pair(H),
+            _ => self.sp,
+        }
+    }
+
+    fn set_rr(&mut self, op: u8, value: u16) {
+        match (op >> 4) & 3 {
+            0 => self.set_pair(B, value),
+            1 => self.set_pair(D, value),
+            2 => self.set_pair(H, value),
+            _ => self.sp = value,
+        }
+    }
+
+    #[inline]
+    fn fetch<T: Bus>(&mut self, bus: &mut T) -> u8 {
+        let value = bus.read(self.pc);
+        self.pc = self.pc.wrapping_add(1);
+        value
+    }
+
+    fn fetch16<T: Bus>(&mut self, bus: &mut T) -> u16 {
+        let lo = self.fetch(bus);
+        let hi = self.fetch(bus);
+        u16::from_le_bytes([lo, hi])
+    }
+
+    /// The 8-bit operand of the low three bits of `op`.
+    #[inline]
+    fn operand<T: Bus>(&mut self, bus: &mut T, op: u8) -> u8 {
+        match op & 7 {
+            6 => bus.read(self.hl()),
+            r => self.regs[usize::from(r)],
+        }
+    }
+
+    fn push<T: Bus>(&mut self, bus: &mut T, value: u16) {
+        let [hi, lo] = value.to_be_bytes();
+        self.sp = self.sp.wrapping_sub(1);
+        bus.write(self.sp, hi);
+        self.sp = self.sp.wrapping_sub(1);
+        bus.write(self.sp, lo);
+    }
+
+    fn pop<T: Bus>(&mut self, bus: &mut T) -> u16 {
+        let lo = bus.read(self.sp);
+        self.sp = self.sp.wrapping_add(1);
+        let hi = bus.read(self.sp);
+        self.sp = self.sp.wrapping_add(1);
+        u16::from_le_bytes([lo, hi])
+    }
+
+    /// The condition of `op & 0x18`: NZ, Z, NC, C.
+    fn condition(&self, op: u8) -> bool {
+        let mask = if op & 0x10 == 0 { ZERO } else { CARRY };
+        (self.regs[F] & mask != 0) == (op & 0x08 != 0)
+    }
+
+    /// Runs one instruction, or an interrupt dispatch, or a wait in HALT.
+    #[inline]
+    pub fn step<T: Bus>(&mut self, bus: &mut T) {
+        match self.state {
+            RunState::Running => {}
+            RunState::Halted => {
+                if !bus.wait() {
+                    return;
+                }
+                self.state = RunState::Running;
+            }
+            RunState::Stopped => {
+                if bus.wait_stopped() {
+                    self.state = RunState::Running;
+                }
+                return;
+            }
+            RunState::Locked => {
+                bus.wait();
+                return;
+            }
+        }
+        if self.ime && bus.pending_interrupts() != 0 {
+            return self.dispatch(bus);
+        }
+        let after_ei = self.ei_delay;
+        if after_ei {
+            self.ei_delay = false;
+            self.ime = true;
+        }
+        let op = bus.read(self.pc);
+        if self.halt_bug {
+            self.halt_bug = false;
+        } else {
+            self.pc = self.pc.wrapping_add(1);
+        }
+        self.execute(bus, op, after_ei);
+    }
+
+    /// Interrupt dispatch: 5 M-cycles. The vector is chosen after the high byte of PC was pushed,
+    /// so that a push into IE can cancel it, which leaves PC at 0.
+    fn dispatch<T: Bus>(&mut self, bus: &mut T) {
+        self.ime = false;
+        bus.idle();
+        bus.idle();
+        let [hi, lo] = self.pc.to_be_bytes();
+        self.sp = self.sp.wrapping_sub(1);
+        bus.write(self.sp, hi);
+        let pending = bus.pending_in_last_cycle();
+        self.sp = self.sp.wrapping_sub(1);
+        bus.write(self.sp, lo);
+        self.pc = 0;
+        if pending != 0 {
+            let interrupt = pending.trailing_zeros() as u8;
+            bus.acknowledge(interrupt);
+            self.pc = 0x40 + u16::from(interrupt) * 8;
+        }
+        bus.idle();
+    }
+
+    fn halt<T: Bus>(&mut self, bus: &mut T, after_ei: bool) {
+        if bus.pending_interrupts() == 0 {
+            self.state = RunState::Halted;
+        } else if after_ei {
+            // EI, HALT with a request: the handler returns to the HALT.
+            self.pc = self.pc.wrapping_sub(1);
+        } else if !self.ime {
+            self.halt_bug = true;
+        }
+    }
+
+    fn execute<T: Bus>(&mut self, bus: &mut T, op: u8, after_ei: bool) {
+        match op {
+            0x00 => {}
+            0x10 => self.state = RunState::Stopped,
+            0x76 => self.halt(bus, after_ei),
+
+            // 8-bit loads
+            0x40..=0x7F => {
+                let value = self.operand(bus, op);
+                match (op >> 3) & 7 {
+                    6 => bus.write(self.hl(), value),
+                    r => self.regs[usize::from(r)] = value,
+                }
+            }
+            0x06 | 0x0E | 0x16 | 0x1E | 0x26 | 0x2E | 0x3E => {
+                self.regs[usize::from((op >> 3) & 7)] = self.fetch(bus)
+            }
+            0x36 => {
+                let value = self.fetch(bus);
+                bus.write(self.hl(), value)
+            }
+            0x02 => bus.write(self.bc(), self.regs[A]),
+            0x12 => bus.write(self.de(), self.regs[A]),
+            0x0A => self.regs[A] = bus.read(self.bc()),
+            0x1A => self.regs[A] = bus.read(self.de()),
+            0x22 | 0x32 => {
+                let hl = self.step_hl(op);
+                bus.write(hl, self.regs[A])
+            }
+            0x2A | 0x3A => {
+                let hl = self.step_hl(op);
+                self.regs[A] = bus.read(hl)
+            }
+            0xE0 => {
+                let address = 0xFF00 | u16::from(self.fetch(bus));
+                bus.write(address, self.regs[A])
+            }
+            0xF0 => {
+                let address = 0xFF00 | u16::from(self.fetch(bus));
+                self.regs[A] = bus.read(address)
+            }
+            0xE2 => bus.write(0xFF00 | u16::from(self.regs[C]), self.regs[A]),
+            0xF2 => self.regs[A] = bus.read(0xFF00 | u16::from(self.regs[C])),
+            0xEA => {
+                let address = self.fetch16(bus);
+                bus.write(address, self.regs[A])
+            }
+            0xFA => {
+                let address = self.fetch16(bus);
+                self.regs[A] = bus.read(address)
+            }
+
+            // 16-bit loads
+            0x01 | 0x11 | 0x21 | 0x31 => {
+                let value = self.fetch16(bus);
+                self.set_rr(op, value)
+            }
+            0x08 => {
+                let address = self.fetch16(bus);
+                let [hi, lo] = self.sp.to_be_bytes();
+                bus.write(address, lo);
+                bus.write(address.wrapping_add(1), hi)
+            }
+            0xF9 => {
+                bus.idle();
+                self.sp = self.hl()
+            }
+            0xF8 => {
+                let value = self.sp_plus(bus);
+                bus.idle();
+                self.set_pair(H, value)
+            }
+            0xC5 | 0xD5 | 0xE5 => {
+                bus.idle();
+                self.push(bus, self.rr(op))
+            }
+            0xF5 => {
+                bus.idle();
+                self.push(bus, self.af())
+            }
+            0xC1 | 0xD1 | 0xE1 => {
+                let value = self.pop(bus);
+                self.set_rr(op, value)
+            }
+            0xF1 => {
+                let [a, f] = self.pop(bus).to_be_bytes();
+                self.regs[A] = a;
+                self.regs[F] = f & 0xF0
+            }
+
+            // 8-bit arithmetic
+            0x80..=0xBF => {
+                let value = self.operand(bus, op);
+                self.alu(op, value)
+            }
+            0xC6 | 0xCE | 0xD6 | 0xDE | 0xE6 | 0xEE | 0xF6 | 0xFE => {
+                let value = self.fetch(bus);
+                self.alu(op, value)
+            }
+            0x34 => {
+                let value = bus.read(self.hl());
+                let value = self.inc(value);
+                bus.write(self.hl(), value)
+            }
+            0x35 => {
+                let value = bus.read(self.hl());
+                let value = self.dec(value);
+                bus.write(self.hl(), value)
+            }
+            0x04 | 0x0C | 0x14 | 0x1C | 0x24 | 0x2C | 0x3C => {
+                let r = usize::from(op >> 3);
+                self.regs[r] = self.inc(self.regs[r])
+            }
+            0x05 | 0x0D | 0x15 | 0x1D | 0x25 | 0x2D | 0x3D => {
+                let r = usize::from(op >> 3);
+                self.regs[r] = self.dec(self.regs[r])
+            }
+            0x27 => self.daa(),
+            0x2F => {
+                self.regs[A] = !self.regs[A];
+                self.regs[F] |= SUBTRACT | HALF
+            }
+            0x37 => self.regs[F] = (self.regs[F] & ZERO) | CARRY,
+            0x3F => self.regs[F] = (self.regs[F] & (ZERO | CARRY)) ^ CARRY,
+
+            // 16-bit arithmetic
+            0x03 | 0x13 | 0x23 | 0x33 => {
+                bus.idle();
+                self.set_rr(op, self.rr(op).wrapping_add(1))
+            }
+            0x0B | 0x1B | 0x2B | 0x3B => {
+                bus.idle();
+                self.set_rr(op, self.rr(op).wrapping_sub(1))
+            }
+            0x09 | 0x19 | 0x29 | 0x39 => {
+                bus.idle();
+                let (hl, value) = (self.hl(), self.rr(op));
+                let (sum, carry) = hl.overflowing_add(value);
+                let half = (hl & 0xFFF) + (value & 0xFFF) > 0xFFF;
+                self.regs[F] = (self.regs[F] & ZERO) | flag(half, HALF) | flag(carry, CARRY);
+                self.set_pair(H, sum)
+            }
+            0xE8 => {
+                let value = self.sp_plus(bus);
+                bus.idle();
+                bus.idle();
+                self.sp = value
+            }
+
+            // Rotates of A clear the zero flag; the CB forms set it.
+            0x07 | 0x0F | 0x17 | 0x1F => {
+                self.regs[A] = self.rotate(op, self.regs[A]);
+                self.regs[F] &= CARRY
+            }
+            0xCB => self.execute_cb(bus),
+
+            // Jumps
+            0x18 => {
+                let offset = self.fetch(bus);
+                self.jump_relative(bus, offset)
+            }
+            0x20 | 0x28 | 0x30 | 0x38 => {
+                let offset = self.fetch(bus);
+                if self.condition(op) {
+                    self.jump_relative(bus, offset)
+                }
+            }
+            0xC3 => {
+                let target = self.fetch16(bus);
+                bus.idle();
+                self.pc = target
+            }
+            0xC2 | 0xCA | 0xD2 | 0xDA => {
+                let target = self.fetch16(bus);
+                if self.condition(op) {
+                    bus.idle();
+                    self.pc = target
+                }
+            }
+            0xE9 => self.pc = self.hl(),
+            0xCD => {
+                let target = self.fetch16(bus);
+                self.call(bus, target)
+            }
+            0xC4 | 0xCC | 0xD4 | 0xDC => {
+                let target = self.fetch16(bus);
+                if self.condition(op) {
+                    self.call(bus, target)
+                }
+            }
+            0xC7 | 0xCF | 0xD7 | 0xDF | 0xE7 | 0xEF | 0xF7 | 0xFF => {
+                self.call(bus, u16::from(op & 0x38))
+            }
+            0xC9 => self.ret(bus),
+            0xD9 => {
+                self.ret(bus);
+                self.ime = true
+            }
+            0xC0 | 0xC8 | 0xD0 | 0xD8 => {
+                bus.idle();
+                if self.condition(op) {
+                    self.ret(bus)
+                }
+            }
+
+            0xF3 => self.ime = false,
+            0xFB => self.ei_delay = true,
+            0xD3 | 0xDB | 0xDD | 0xE3 | 0xE4 | 0xEB | 0xEC | 0xED | 0xF4 | 0xFC | 0xFD => {
+                self.state = RunState::Locked
+            }
+        }
+    }
+
+    /// HL for `(HL+)` and `(HL-)`, which it then advances.
+    fn step_hl(&mut self, op: u8) -> u16 {
+        let hl = self.hl();
+        let delta = if op & 0x10 == 0 { 1 } else { u16::MAX };
+        self.set_pair(H, hl.wrapping_add(delta));
+        hl
+    }
+
+    fn jump_relative<T: Bus>(&mut self, bus: &mut T, offset: u8) {
+        bus.idle();
+        self.pc = self.pc.wrapping_add_signed(i16::from(offset as i8));
+    }
+
+    fn call<T: Bus>(&mut self, bus: &mut T, target: u16) {
+        bus.idle();
+        self.push(bus, self.pc);
+        self.pc = target;
+    }
+
+    fn ret<T: Bus>(&mut self, bus: &mut T) {
+        self.pc = self.pop(bus);
+        bus.idle();
+    }
+
+    /// SP plus a signed immediate; half carry and carry come from the low byte's unsigned sum.
+    fn sp_plus<T: Bus>(&mut self, bus: &mut T) -> u16 {
+        let offset = self.fetch(bus);
+        let low = self.sp as u8;
+        let half = (low & 0xF) + (offset & 0xF) > 0xF;
+        let carry = low.checked_add(offset).is_none();
+        self.regs[F] = flag(half, HALF) | flag(carry, CARRY);
+        self.sp.wrapping_add_signed(i16::from(offset as i8))
+    }
+
+    /// ADD ADC SUB SBC AND XOR OR CP, chosen by `op & 0x38`.
+    fn alu(&mut self, op: u8, value: u8) {
+        let a = self.regs[A];
+        let carry_in = (self.regs[F] & CARRY) >> 4;
+        let add = |carry: u8| {
+            let sum = u16::from(a) + u16::from(value) + u16::from(carry);
+            let half = (a & 0xF) + (value & 0xF) + carry > 0xF;
+            (sum as u8, flag(half, HALF) | flag(sum > 0xFF, CARRY))
+        };
+        let subtract = |carry: u8| {
+            let result = a.wrapping_sub(value).wrapping_sub(carry);
+            let half = (a & 0xF) < (value & 0xF) + carry;
+            let borrow = u16::from(a) < u16::from(value) + u16::from(carry);
+            (result, SUBTRACT | flag(half, HALF) | flag(borrow, CARRY))
+        };
+        let (result, flags) = match (op >> 3) & 7 {
+            0 => add(0),
+            1 => add(carry_in),
+            2 | 7 => subtract(0),
+            3 => subtract(carry_in),
+            4 => (a & value, HALF),
+            5 => (a ^ value, 0),
+            _ => (a | value, 0),
+        };
+        self.regs[F] = flags | flag(result == 0, ZERO);
+        if op & 0x38 != 0x38 {
+            self.regs[A] = result;
+        }
+    }
+
+    fn inc(&mut self, value: u8) -> u8 {
+        let result = value.wrapping_add(1);
+        self.regs[F] =
+            (self.regs[F] & CARRY) | flag(result == 0, ZERO) | flag(result & 0xF == 0, HALF);
+        result
+    }
+
+    fn dec(&mut self, value: u8) -> u8 {
+        let result = value.wrapping_sub(1);
+        self.regs[F] = (self.regs[F] & CARRY)
+            | SUBTRACT
+            | flag(result == 0, ZERO)
+            | flag(result & 0xF == 0xF, HALF);
+        result
+    }
+
+    fn daa(&mut self) {
+        let (a, f) = (self.regs[A], self.regs[F]);
+        let subtract = f & SUBTRACT != 0;
+        let carry = f & CARRY != 0 || (!subtract && a > 0x99);
+        let low = f & HALF != 0 || (!subtract && a & 0xF > 9);
+        let correction = flag(carry, 0x60) | flag(low, 0x06);
+        let result = if subtract {
+            a.wrapping_sub(correction)
+        } else {
+            a.wrapping_add(correction)
+        };
+        self.regs[A] = result;
+        self.regs[F] = (f & SUBTRACT) | flag(result == 0, ZERO) | flag(carry, CARRY);
+    }
+
+    /// RLC RRC RL RR SLA SRA SWAP SRL, chosen by `op & 0x38`.
+    fn rotate(&mut self, op: u8, value: u8) -> u8 {
+        let carry_in = (self.regs[F] & CARRY) >> 4;
+        let (result, carry) = match (op >> 3) & 7 {
+            0 => (value.rotate_left(1), value >> 7),
+            1 => (value.rotate_right(1), value & 1),
+            2 => (value << 1 | carry_in, value >> 7),
+            3 => (value >> 1 | carry_in << 7, value & 1),
+            4 => (value << 1, value >> 7),
+            5 => (value >> 1 | value & 0x80, value & 1),
+            6 => (value.rotate_left(4), 0),
+            _ => (value >> 1, value & 1),
+        };
+        self.regs[F] = flag(result == 0, ZERO) | carry << 4;
+        result
+    }
+
+    fn execute_cb<T: Bus>(&mut self, bus: &mut T) {
+        let op = self.fetch(bus);
+        let value = self.operand(bus, op);
+        let bit = 1u8 << ((op >> 3) & 7);
+        let result = match op >> 6 {
+            0 => self.rotate(op, value),
+            1 => {
+                self.regs[F] = (self.regs[F] & CARRY) | HALF | flag(value & bit == 0, ZERO);
+                return;
+            }
+            2 => value & !bit,
+            _ => value | bit,
+        };
+        match op & 7 {
+            6 => bus.write(self.hl(), result),
+            r => self.regs[usize::from(r)] = result,
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The memory map and the machine's clock.
+//!
+//! Accesses happen at `clock`, which then moves on by one M-cycle. Timer, LCD and serial port are
+//! brought up to `clock` when an access could tell, or when `next_event` has come: the earliest time
+//! at which one of them may request an interrupt.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::apu::Apu;
+use crate::cartridge::{Mapper, Rom};
+use crate::cpu;
+use crate::joypad::Joypad;
+use crate::ppu::{Ppu, STAT_INTERRUPT, VBLANK_INTERRUPT};
+use crate::serial::Serial;
+use crate::state::{struct_fields, Field, Reader, StateError};
+use crate::timer::Timer;
+
+const M_CYCLE: u64 = 4;
+const TIMER_INTERRUPT: u8 = 0x04;
+const SERIAL_INTERRUPT: u8 = 0x08;
+const JOYPAD_INTERRUPT: u8 = 0x10;
+const ALL_INTERRUPTS: u8 =
+    VBLANK_INTERRUPT | STAT_INTERRUPT | TIMER_INTERRUPT | SERIAL_INTERRUPT | JOYPAD_INTERRUPT;
+
+/// Clock cycles since power-on when the boot ROM hands over.
+const BOOT_CYCLES: u64 = 23_440_324;
+
+/// OAM DMA: bytes, and clock cycles from the write of FF46 to the first of them.
+const DMA_BYTES: u16 = 0xA0;
+const DMA_DELAY: u64 = 8;
+
+/// Everything behind the processor's bus, cartridge ROM and RAM aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    pub clock: u64,
+    /// A time before which no part requests an interrupt by itself.
+    next_event: u64,
+    /// HALT does not jump past this.
+    pub deadline: u64,
+    interrupt_flag: u8,
+    interrupt_enable: u8,
+    /// FF46, and the span during which OAM belongs to the transfer.
+    dma: u8,
+    dma_start: u64,
+    dma_end: u64,
+    pub timer: Timer,
+    pub serial: Serial,
+    pub joypad: Joypad,
+    pub apu: Apu,
+    pub mapper: Mapper,
+    wram: [u8; 0x2000],
+    hram: [u8; 0x7F],
+    pub ppu: Ppu,
+}
+
+struct_fields!(Parts {
+    clock,
+    next_event,
+    deadline,
+    interrupt_flag,
+    interrupt_enable,
+    dma,
+    dma_start,
+    dma_end,
+    timer,
+    serial,
+    joypad,
+    apu,
+    mapper,
+    wram,
+    hram,
+    ppu
+});
+
+/// The bus: [`Parts`] and the cartridge's ROM and RAM.
+#[derive(Clone, Debug)]
+pub struct Mmu {
+    pub rom: Arc<Rom>,
+    pub cart_ram: Vec<u8>,
+    pub parts: Parts,
+}
+
+impl Mmu {
+    /// The machine as the DMG's boot ROM leaves it.
+    pub fn after_boot(rom: Arc<Rom>) -> Self {
+        let clock = BOOT_CYCLES;
+        let mut hram = [0xFF; 0x7F];
+        hram[0x7A..0x7D].copy_from_slice(&[0x39, 0x01, 0x2E]); // the boot ROM's stack
+        let parts = Parts {
+            clock,
+            next_event: clock,
+            deadline: clock,
+            interrupt_flag: VBLANK_INTERRUPT,
+            interrupt_enable: 0,
+            dma: 0xFF,
+            dma_start: 0,
+            dma_end: 0,
+            timer: Timer::after_boot(clock),
+            serial: Serial::after_boot(),
+            joypad: Joypad::after_boot(),
+            apu: Apu::after_boot(),
+            mapper: Mapper::new(&rom, clock),
+            wram: [0xFF; 0x2000],
+            hram,
+            ppu: Ppu::after_boot(clock, &rom.bytes[0x104..0x134]),
+        };
+        Mmu {
+            cart_ram: vec![0xFF; rom.ram_size],
+            rom,
+            parts,
+        }
+    }
+
+    /// Becomes a copy of `other`, a machine with the same ROM, without allocating.
+    pub fn copy_from(&mut self, other: &Mmu) {
+        self.parts.clone_from(&other.parts);
+        self.cart_ram.copy_from_slice(&other.cart_ram);
+    }
+
+    /// Brings all parts up to the clock.
+    pub fn catch_up(&mut self) {
+        self.catch_up_to(self.parts.clock);
+    }
+
+    fn catch_up_to(&mut self, now: u64) {
+        let parts = &mut self.parts;
+        parts.interrupt_flag |= parts.ppu.update(now);
+        if parts.timer.update(now) {
+            parts.interrupt_flag |= TIMER_INTERRUPT;
+        }
+        if parts.serial.update(now) {
+            parts.interrupt_flag |= SERIAL_INTERRUPT;
+        }
+        self.predict();
+    }
+
+    fn predict(&mut self) {
+        let parts = &mut self.parts;
+        parts.next_event = (parts.ppu.next_interrupt())
+            .min(parts.timer.next_interrupt())
+            .min(parts.serial.next_interrupt());
+    }
+
+    #[inline]
+    fn update_ppu(&mut self) {
+        let parts = &mut self.parts;
+        parts.interrupt_flag |= parts.ppu.update(parts.clock);
+    }
+
+    pub fn set_buttons(&mut self, held: u8) {
+        if self.parts.joypad.set_held(held) {
+            self.parts.interrupt_flag |= JOYPAD_INTERRUPT;
+        }
+    }
+
+    /// Reads without time passing and without side effects on what a program can see, ignoring the
+    /// locks of LCD and DMA.
+    pub fn peek(&mut self, address: u16) -> u8 {
+        match address {
+            0x8000..=0x9FFF => self.parts.ppu.vram[usize::from(address & 0x1FFF)],
+            0xFE00..=0xFE9F => self.parts.ppu.oam[usize::from(address & 0xFF)],
+            _ => self.read_at_clock(address),
+        }
+    }
+
+    #[inline]
+    fn read_at_clock(&mut self, address: u16) -> u8 {
+        let offset = usize::from(address);
+        match address >> 12 {
+            0x0..=0x7 => self.parts.mapper.read_rom(&self.rom, address),
+            0xC..=0xD => self.parts.wram[offset & 0x1FFF],
+            0x8..=0x9 => {
+                self.update_ppu();
+                if self.parts.ppu.vram_read_blocked(self.parts.clock) {
+                    0xFF
+                } else {
+                    self.parts.ppu.vram[offset & 0x1FFF]
+                }
+            }
+            0xA..=0xB => (self.parts.mapper).read_ram(&self.rom, &self.cart_ram, address),
+            0xE => self.parts.wram[offset & 0x1FFF],
+            _ => self.read_high(address),
+        }
+    }
+
+    /// Reads F000..=FFFF.
+    fn read_high(&mut self, address: u16) -> u8 {
+        let now = self.parts.clock;
+        match address {
+            0xFF80..=0xFFFE => self.parts.hram[usize::from(address & 0x7F)],
+            0xF000..=0xFDFF => self.parts.wram[usize::from(address) & 0x1FFF],
+            0xFE00..=0xFE9F => {
+                self.update_ppu();
+                if self.dma_active() || self.parts.ppu.oam_read_blocked() {
+                    0xFF
+                } else {
+                    self.parts.ppu.oam[usize::from(address & 0xFF)]
+                }
+            }
+            0xFEA0..=0xFEFF => 0x00,
+            0xFF00 => self.parts.joypad.read(),
+            0xFF01..=0xFF02 => {
+                self.catch_up();
+                self.parts.serial.read(address, now)
+            }
+            0xFF04..=0xFF07 => {
+                self.catch_up();
+                self.parts.timer.read(address, now)
+            }
+            0xFF0F => {
+                self.catch_up();
+                self.parts.interrupt_flag | !ALL_INTERRUPTS
+            }
+            0xFF10..=0xFF3F => self.parts.apu.read(address, now),
+            0xFF46 => self.parts.dma,
+            0xFF40..=0xFF4B => {
+                self.update_ppu();
+                self.parts.ppu.read(address)
+            }
+            0xFFFF => self.parts.interrupt_enable,
+            _ => 0xFF,
+        }
+    }
+
+    #[inline]
+    fn write_at_clock(&mut self, address: u16, value: u8) {
+        let offset = usize::from(address);
+        let now = self.parts.clock;
+        match address >> 12 {
+            0xC..=0xD => self.parts.wram[offset & 0x1FFF] = value,
+            0x0..=0x7 => (self.parts.mapper).write_register(&self.rom, address, value, now),
+            0x8..=0x9 => {
+                self.update_ppu();
+                if !self.parts.ppu.vram_write_blocked() {
+                    self.parts.ppu.vram[offset & 0x1FFF] = value;
+                }
+            }
+            0xA..=0xB => (self.parts.mapper).write_ram(&mut self.cart_ram, address, value, now),
+            0xE => self.parts.wram[offset & 0x1FFF] = value,
+            _ => self.write_high(address, value),
+        }
+    }
+
+    /// Writes F000..=FFFF.
+    fn write_high(&mut self, address: u16, value: u8) {
+        let now = self.parts.clock;
+        match address {
+            0xFF80..=0xFFFE => self.parts.hram[usize::from(address & 0x7F)] = value,
+            0xF000..=0xFDFF => self.parts.wram[usize::from(address) & 0x1FFF] = value,
+            0xFE00..=0xFE9F => {
+                self.update_ppu();
+                if !self.dma_active() && !self.parts.ppu.oam_write_blocked(now) {
+                    self.parts.ppu.oam[usize::from(address & 0xFF)] = value;
+                }
+            }
+            0xFF00 => {
+                if self.parts.joypad.write(value) {
+                    self.parts.interrupt_flag |= JOYPAD_INTERRUPT;
+                }
+            }
+            0xFF01..=0xFF02 => {
+                self.catch_up();
+                let counter = self.parts.timer.counter_phase(now);
+                self.parts.serial.write(address, value, now, counter);
+                self.predict();
+            }
+            0xFF04..=0xFF07 => {
+                self.catch_up();
+                self.parts.timer.write(address, value, now);
+                self.predict();
+            }
+            0xFF0F => {
+                self.catch_up();
+                self.parts.interrupt_flag = value & ALL_INTERRUPTS;
+            }
+            0xFF10..=0xFF3F => self.parts.apu.write(address, value, now),
+            0xFF46 => self.start_dma(value),
+            0xFF40..=0xFF4B => {
+                self.catch_up();
+                self.parts.interrupt_flag |= self.parts.ppu.write(address, value, now);
+                self.predict();
+            }
+            0xFFFF => self.parts.interrupt_enable = value,
+            _ => {}
+        }
+    }
+
+    fn dma_active(&self) -> bool {
+        (self.parts.dma_start..self.parts.dma_end).contains(&self.parts.clock)
+    }
+
+    /// Copies at once and locks OAM for the time that the copying takes.
+    fn start_dma(&mut self, page: u8) {
+        self.update_ppu();
+        let now = self.parts.clock;
+        // A transfer that is cut short keeps OAM locked until the new one starts.
+        if !self.dma_active() {
+            self.parts.dma_start = now + DMA_DELAY;
+        }
+        self.parts.dma_end = now + DMA_DELAY + u64::from(DMA_BYTES) * M_CYCLE;
+        self.parts.dma = page;
+        // Pages E0 to FF show work RAM to the transfer.
+        let page = if page >= 0xE0 { page - 0x20 } else { page };
+        for low in 0..DMA_BYTES {
+            self.parts.ppu.oam[usize::from(low)] = self.peek(u16::from(page) << 8 | low);
+        }
+    }
+
+    /// Writes the state's bytes. All parts are up to date in them.
+    pub fn put(&mut self, out: &mut Vec<u8>) {
+        self.catch_up();
+        self.parts.mapper.update_clock(self.parts.clock);
+        self.parts.put(out);
+        out.extend_from_slice(&self.cart_ram);
+    }
+
+    /// Reads a state's bytes; `self` is valid only if this succeeds.
+    pub fn get(&mut self, reader: &mut Reader) -> Result<(), StateError> {
+        self.parts.get(reader)?;
+        let ram = reader.take(self.rom.ram_size)?;
+        self.cart_ram.copy_from_slice(ram);
+        let parts = &self.parts;
+        let now = parts.clock;
+        if !(BOOT_CYCLES..1 << 60).contains(&now) || now % M_CYCLE != 0 || parts.deadline > 1 << 61
+        {
+            return Err(StateError::new("the clock is out of range"));
+        }
+        if parts.interrupt_flag & !ALL_INTERRUPTS != 0 || parts.dma_end > now + 1024 {
+            return Err(StateError::new(
+                "interrupt or DMA registers are out of range",
+            ));
+        }
+        parts.timer.validate(now)?;
+        parts.serial.validate(now)?;
+        parts.joypad.validate()?;
+        parts.apu.validate()?;
+        parts.mapper.validate(&self.rom, now)?;
+        parts.ppu.validate(now)?;
+        self.predict();
+        Ok(())
+    }
+}
+
+impl cpu::Bus for Mmu {
+    #[inline]
+    fn read(&mut self, address: u16) -> u8 {
+        let value = self.read_at_clock(address);
+        self.parts.clock += M_CYCLE;
+        value
+    }
+
+    #[inline]
+    fn write(&mut self, address: u16, value: u8) {
+        self.write_at_clock(address, value);
+        self.parts.clock += M_CYCLE;
+    }
+
+    #[inline]
+    fn idle(&mut self) {
+        self.parts.clock += M_CYCLE;
+    }
+
+    #[inline]
+    fn pending_interrupts(&mut self) -> u8 {
+        if self.parts.clock >= self.parts.next_event {
+            self.catch_up();
+        }
+        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS
+    }
+
+    fn pending_in_last_cycle(&mut self) -> u8 {
+        self.catch_up_to(self.parts.clock - M_CYCLE / 2);
+        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS
+    }
+
+    fn acknowledge(&mut self, interrupt: u8) {
+        self.parts.interrupt_flag &= !(1 << interrupt);
+    }
+
+    fn wait(&mut self) -> bool {
+        // HALT looks for interrupts in the middle of each M-cycle.
+        let parts = &mut self.parts;
+        let stop = parts
+            .next_event
+            .min(parts.deadline)
+            .saturating_sub(M_CYCLE / 2);
+        if stop > parts.clock {
+            parts.clock += (stop - parts.clock).div_ceil(M_CYCLE) * M_CYCLE;
+        }
+        self.catch_up_to(self.parts.clock + M_CYCLE / 2);
+        self.parts.clock += M_CYCLE;
+        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS != 0
+    }
+
+    fn wait_stopped(&mut self) -> bool {
+        self.wait();
+        self.parts.joypad.any_line_low()
+    }
+}

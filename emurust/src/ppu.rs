@@ -1,0 +1,894 @@
+//! The LCD controller: registers, timing, interrupts and a scanline renderer.
+//!
+//! The controller is brought up to date when something could see it: a line is a handful of timed
+//! [`Phase`]s, and lines nobody watches are passed over whole. Times within a line follow the DMG:
+//! mode 2 from cycle 4, mode 3 from cycle 84, mode 0 from cycle 256 plus scrolling, window and
+//! sprites. Pixels are drawn only in frames that the caller will return.
+
+#![forbid(unsafe_code)]
+
+use crate::state::{enum_field, struct_fields, StateError};
+use crate::timer::NEVER;
+
+pub const WIDTH: usize = 160;
+pub const HEIGHT: usize = 144;
+/// Bytes of a picture with four pixels a byte, the leftmost in the low bits.
+pub const PICTURE_BYTES: usize = WIDTH * HEIGHT / 4;
+
+const LINE_CYCLES: u64 = 456;
+const LINES: u64 = 154;
+pub const FRAME_CYCLES: u64 = LINE_CYCLES * LINES;
+
+/// Bits of LCDC (FF40).
+mod lcdc {
+    pub const BG_ENABLE: u8 = 0x01;
+    pub const OBJ_ENABLE: u8 = 0x02;
+    pub const OBJ_TALL: u8 = 0x04;
+    pub const BG_MAP: u8 = 0x08;
+    pub const TILE_DATA: u8 = 0x10;
+    pub const WINDOW_ENABLE: u8 = 0x20;
+    pub const WINDOW_MAP: u8 = 0x40;
+    pub const LCD_ENABLE: u8 = 0x80;
+}
+
+/// Bits of STAT (FF41) that enable its interrupt.
+mod stat {
+    pub const HBLANK: u8 = 0x08;
+    pub const VBLANK: u8 = 0x10;
+    pub const OAM: u8 = 0x20;
+    pub const LYC: u8 = 0x40;
+    pub const ALL: u8 = HBLANK | VBLANK | OAM | LYC;
+}
+
+pub const VBLANK_INTERRUPT: u8 = 0x01;
+pub const STAT_INTERRUPT: u8 = 0x02;
+
+/// For `compared_line` and `interrupt_mode`: no line, no mode.
+const NONE: u8 = 0xFF;
+const OBJS_PER_LINE: usize = 10;
+
+/// What happens at `next`. The cycle within the line follows the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// 0 of line 0
+    NewFrame,
+    /// 0 of lines 1 to 152
+    NewLine,
+    /// 3: the mode 2 interrupt precedes its mode, except on line 0
+    OamInterrupt,
+    /// 4
+    OamScan,
+    /// 84
+    Transfer,
+    /// 89: scrolling and sprites fix the length of mode 3
+    Fetch,
+    /// 256 and later
+    HBlank,
+    /// 2 of line 144
+    VBlankOam,
+    /// 4 of lines 144 to 152
+    VBlankLine,
+    /// 6 of line 153: LY reads 0 from here
+    LastLineZero,
+    /// 12 of line 153
+    LastLineCompare,
+    /// After LCDC.7 rises: line 0 has no mode 2
+    FirstTransfer,
+    /// LCDC.7 is 0
+    Off,
+}
+
+impl TryFrom<u8> for Phase {
+    type Error = ();
+    fn try_from(value: u8) -> Result<Self, ()> {
+        use Phase::*;
+        [
+            NewFrame,
+            NewLine,
+            OamInterrupt,
+            OamScan,
+            Transfer,
+            Fetch,
+            HBlank,
+            VBlankOam,
+            VBlankLine,
+            LastLineZero,
+            LastLineCompare,
+            FirstTransfer,
+            Off,
+        ]
+        .get(usize::from(value))
+        .copied()
+        .ok_or(())
+    }
+}
+
+enum_field!(Phase);
+
+/// An object (sprite) of the current line.
+#[derive(Clone, Copy, Default)]
+struct Object {
+    x: u8,
+    y: u8,
+    tile: u8,
+    flags: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ppu {
+    pub vram: [u8; 0x2000],
+    pub oam: [u8; 0xA0],
+    /// FF40
+    lcdc: u8,
+    /// FF41, the enable bits alone
+    stat_enable: u8,
+    /// FF42, FF43
+    scy: u8,
+    scx: u8,
+    /// FF44, FF45
+    ly: u8,
+    lyc: u8,
+    /// FF47, FF48, FF49
+    bgp: u8,
+    obp: [u8; 2],
+    /// FF4A, FF4B
+    wy: u8,
+    wx: u8,
+
+    phase: Phase,
+    /// When `phase` happens.
+    next: u64,
+    /// When cycle 0 of the current line was.
+    line_start: u64,
+    /// The line, 0 to 153. LY differs from it on line 153.
+    line: u8,
+    /// STAT's mode as read.
+    mode: u8,
+    /// The mode that drives the STAT interrupt.
+    interrupt_mode: u8,
+    /// The line that LYC is compared with.
+    compared_line: u8,
+    /// STAT's coincidence bit, and its interrupt line, which holds while no line is compared.
+    coincidence: bool,
+    coincidence_line: bool,
+    /// All STAT sources joined: only a rise of this requests the interrupt.
+    stat_line: bool,
+    /// The frame has reached WY.
+    window_reached: bool,
+    /// The window's line, counted only where it shows; `NONE` before its first.
+    window_line: u8,
+    /// The window shows on this line.
+    window_shown: bool,
+
+    /// This frame is drawn.
+    drawing: bool,
+    /// The first frame after LCDC.7 rises is not shown.
+    first_frame: bool,
+    /// Pixels of this line drawn so far, and their shades.
+    drawn: u8,
+    row: [u8; WIDTH],
+    /// The frame in progress, and the last one that was drawn whole.
+    back: [u8; PICTURE_BYTES],
+    picture: [u8; PICTURE_BYTES],
+    /// A later frame was completed without being drawn.
+    stale: bool,
+    /// Frames that no later frame follows by this time are drawn; 0 draws all.
+    draw_deadline: u64,
+}
+
+struct_fields!(Ppu {
+    vram,
+    oam,
+    lcdc,
+    stat_enable,
+    scy,
+    scx,
+    ly,
+    lyc,
+    bgp,
+    obp,
+    wy,
+    wx,
+    phase,
+    next,
+    line_start,
+    line,
+    mode,
+    interrupt_mode,
+    compared_line,
+    coincidence,
+    coincidence_line,
+    stat_line,
+    window_reached,
+    window_line,
+    window_shown,
+    drawing,
+    first_frame,
+    drawn,
+    row,
+    back,
+    picture,
+    stale,
+    draw_deadline
+});
+
+impl Ppu {
+    /// The LCD as the DMG's boot ROM leaves it: late in line 153, the logo's tiles in VRAM.
+    pub fn after_boot(now: u64, logo: &[u8]) -> Self {
+        let next = now + 53;
+        let mut ppu = Ppu {
+            vram: [0; 0x2000],
+            oam: [0; 0xA0],
+            lcdc: 0x91,
+            stat_enable: 0,
+            scy: 0,
+            scx: 0,
+            ly: 0,
+            lyc: 0,
+            bgp: 0xFC,
+            obp: [0; 2],
+            wy: 0,
+            wx: 0,
+            phase: Phase::NewFrame,
+            next,
+            line_start: next - LINE_CYCLES,
+            line: 153,
+            mode: 1,
+            interrupt_mode: 1,
+            compared_line: 0,
+            coincidence: true,
+            coincidence_line: true,
+            stat_line: false,
+            window_reached: false,
+            window_line: NONE,
+            window_shown: false,
+            drawing: true,
+            first_frame: false,
+            drawn: 0,
+            row: [0; WIDTH],
+            back: [0; PICTURE_BYTES],
+            picture: [0; PICTURE_BYTES],
+            stale: false,
+            draw_deadline: 0,
+        };
+        ppu.load_logo(logo);
+        // The picture on the LCD at that time: the logo.
+        for line in 0..HEIGHT as u8 {
+            ppu.line = line;
+            ppu.drawn = 0;
+            ppu.draw_to(WIDTH as u8);
+            ppu.finish_row();
+        }
+        ppu.picture = ppu.back;
+        ppu.line = 153;
+        ppu
+    }
+
+    /// Tiles 1 to 24 hold the cartridge's logo at twice its size, tile 25 the registered mark.
+    fn load_logo(&mut self, logo: &[u8]) {
+        for (index, &byte) in logo.iter().enumerate() {
+            for (half, nibble) in [byte >> 4, byte & 0x0F].into_iter().enumerate() {
+                let doubled = (0..8).fold(0, |row, bit| row | (nibble >> (bit / 2) & 1) << bit);
+                let start = 0x10 + index * 8 + half * 4;
+                self.vram[start] = doubled;
+                self.vram[start + 2] = doubled;
+            }
+        }
+        for (row, byte) in [0x3C, 0x42, 0xB9, 0xA5, 0xB9, 0xA5, 0x42, 0x3C]
+            .into_iter()
+            .enumerate()
+        {
+            self.vram[0x190 + row * 2] = byte;
+        }
+        for column in 0..12 {
+            self.vram[0x1904 + column] = column as u8 + 1;
+            self.vram[0x1924 + column] = column as u8 + 13;
+        }
+        self.vram[0x1910] = 25;
+    }
+
+    fn enabled(&self) -> bool {
+        self.lcdc & lcdc::LCD_ENABLE != 0
+    }
+
+    // ---- timing ----
+
+    /// Brings the LCD up to `now`; returns the interrupts it requested.
+    #[inline]
+    pub fn update(&mut self, now: u64) -> u8 {
+        let mut interrupts = 0;
+        while self.next <= now {
+            interrupts |= self.advance(now);
+        }
+        interrupts
+    }
+
+    fn schedule(&mut self, phase: Phase, cycle: u64) {
+        self.phase = phase;
+        self.next = self.line_start + cycle;
+    }
+
+    /// Performs the phase that is due.
+    fn advance(&mut self, now: u64) -> u8 {
+        let mut interrupts = 0;
+        match self.phase {
+            Phase::NewFrame => {
+                self.begin_line(0);
+                self.window_reached = false;
+                self.window_line = NONE;
+                let completed = self.line_start + HEIGHT as u64 * LINE_CYCLES + 4;
+                self.drawing =
+                    completed + FRAME_CYCLES > self.draw_deadline || self.draw_deadline == 0;
+                self.schedule(Phase::OamInterrupt, 3);
+            }
+            Phase::NewLine => {
+                self.reach_window();
+                self.begin_line(self.line + 1);
+                match self.line {
+                    0..=143 if self.unwatched() && now >= self.line_start + LINE_CYCLES => {
+                        self.reach_window();
+                        self.compared_line = self.line;
+                        self.mode = 0;
+                        interrupts |= self.refresh_stat();
+                        self.schedule(Phase::NewLine, LINE_CYCLES);
+                    }
+                    0..=143 => self.schedule(Phase::OamInterrupt, 3),
+                    144 => {
+                        self.compared_line = NONE;
+                        interrupts |= self.refresh_stat();
+                        self.schedule(Phase::VBlankOam, 2);
+                    }
+                    _ => {
+                        self.compared_line = NONE;
+                        interrupts |= self.refresh_stat();
+                        let last = self.line == 153;
+                        match last {
+                            false => self.schedule(Phase::VBlankLine, 4),
+                            true => self.schedule(Phase::LastLineZero, 6),
+                        }
+                    }
+                }
+            }
+            Phase::OamInterrupt => {
+                self.mode = 0;
+                (self.compared_line, self.interrupt_mode) = match self.line {
+                    0 => (0, NONE),
+                    _ => (NONE, 2),
+                };
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::OamScan, 4);
+            }
+            Phase::OamScan => {
+                self.mode = 2;
+                self.compared_line = self.line;
+                self.interrupt_mode = 2;
+                interrupts |= self.refresh_stat();
+                self.interrupt_mode = NONE;
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::Transfer, 84);
+            }
+            Phase::Transfer => {
+                self.mode = 3;
+                self.interrupt_mode = 3;
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::Fetch, 89);
+            }
+            Phase::FirstTransfer => {
+                self.mode = 3;
+                self.interrupt_mode = 3;
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::Fetch, 91);
+            }
+            Phase::Fetch => {
+                self.reach_window();
+                let length = self.begin_transfer();
+                self.phase = Phase::HBlank;
+                self.next += length;
+            }
+            Phase::HBlank => {
+                if self.drawing {
+                    self.draw_to(WIDTH as u8);
+                    self.finish_row();
+                }
+                self.mode = 0;
+                self.interrupt_mode = 0;
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::NewLine, LINE_CYCLES);
+            }
+            Phase::VBlankOam => {
+                interrupts |= self.vblank_oam_interrupt();
+                self.schedule(Phase::VBlankLine, 4);
+            }
+            Phase::VBlankLine => {
+                self.compared_line = self.line;
+                interrupts |= self.refresh_stat();
+                if self.line == 144 {
+                    self.complete_frame();
+                    interrupts |= VBLANK_INTERRUPT | self.vblank_oam_interrupt();
+                    self.mode = 1;
+                    self.interrupt_mode = 1;
+                    interrupts |= self.refresh_stat();
+                }
+                self.schedule(Phase::NewLine, LINE_CYCLES);
+            }
+            Phase::LastLineZero => {
+                self.ly = 0;
+                self.compared_line = 153;
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::LastLineCompare, 12);
+            }
+            Phase::LastLineCompare => {
+                self.compared_line = 0;
+                interrupts |= self.refresh_stat();
+                self.schedule(Phase::NewFrame, LINE_CYCLES);
+            }
+            Phase::Off => self.next = NEVER,
+        }
+        interrupts
+    }
+
+    fn begin_line(&mut self, line: u8) {
+        self.line_start = self.next;
+        self.line = line;
+        self.ly = line;
+    }
+
+    /// Neither pixels nor interrupts depend on what happens within lines.
+    fn unwatched(&self) -> bool {
+        !self.drawing && self.stat_enable == 0
+    }
+
+    fn reach_window(&mut self) {
+        self.window_reached |= self.wy == self.line;
+    }
+
+    /// Mode 2's interrupt also fires as line 144 begins.
+    fn vblank_oam_interrupt(&self) -> u8 {
+        if !self.stat_line && self.stat_enable & stat::OAM != 0 {
+            STAT_INTERRUPT
+        } else {
+            0
+        }
+    }
+
+    /// Joins the STAT sources; returns the interrupt if the joined line rises.
+    fn refresh_stat(&mut self) -> u8 {
+        self.coincidence = self.compared_line == self.lyc && self.compared_line != NONE;
+        if self.compared_line != NONE {
+            self.coincidence_line = self.coincidence;
+        }
+        let before = self.stat_line;
+        self.stat_line = self.stat_sources() & self.stat_enable != 0;
+        if self.stat_line && !before {
+            STAT_INTERRUPT
+        } else {
+            0
+        }
+    }
+
+    fn stat_sources(&self) -> u8 {
+        let mode = match self.interrupt_mode {
+            0 => stat::HBLANK,
+            1 => stat::VBLANK,
+            2 => stat::OAM,
+            _ => 0,
+        };
+        let coincidence = if self.coincidence_line { stat::LYC } else { 0 };
+        mode | coincidence
+    }
+
+    /// A time before which no interrupt comes if no register is written.
+    pub fn next_interrupt(&self) -> u64 {
+        if self.stat_enable != 0 || !self.enabled() {
+            return self.next;
+        }
+        let line = u64::from(self.line);
+        let vblank_passed = line > 144 || (line == 144 && self.phase == Phase::NewLine);
+        let lines = if vblank_passed {
+            144 + LINES - line
+        } else {
+            144 - line
+        };
+        self.line_start + lines * LINE_CYCLES + 4
+    }
+
+    // ---- registers and memory ----
+
+    /// Reads FF40..=FF4B except FF46. The caller has updated the LCD.
+    pub fn read(&self, address: u16) -> u8 {
+        match address & 0xFF {
+            0x40 => self.lcdc,
+            0x41 => 0x80 | self.stat_enable | u8::from(self.coincidence) << 2 | self.mode,
+            0x42 => self.scy,
+            0x43 => self.scx,
+            0x44 => self.ly,
+            0x45 => self.lyc,
+            0x47 => self.bgp,
+            0x48 => self.obp[0],
+            0x49 => self.obp[1],
+            0x4A => self.wy,
+            0x4B => self.wx,
+            _ => 0xFF,
+        }
+    }
+
+    /// Writes FF40..=FF4B except FF46; returns interrupts requested by the write. The caller has
+    /// updated the LCD.
+    pub fn write(&mut self, address: u16, value: u8, now: u64) -> u8 {
+        if self.phase == Phase::HBlank && self.drawing {
+            // Pixels that have left the LCD controller keep the old value.
+            let first_pixel = self.line_start + 97 + u64::from(self.scx % 8);
+            self.draw_to(now.saturating_sub(first_pixel).min(WIDTH as u64) as u8);
+        }
+        match address & 0xFF {
+            0x40 => return self.write_lcdc(value, now),
+            0x41 => {
+                // For a moment, a DMG takes any write for one that enables all sources but mode 2.
+                let glitch = self.enabled() && !self.stat_line && {
+                    let watched = stat::HBLANK | stat::VBLANK | stat::LYC;
+                    self.stat_sources() & watched != 0
+                };
+                self.stat_enable = value & stat::ALL;
+                if self.enabled() {
+                    let interrupt = self.refresh_stat();
+                    return interrupt | if glitch { STAT_INTERRUPT } else { 0 };
+                }
+            }
+            0x42 => self.scy = value,
+            0x43 => self.scx = value,
+            0x45 => {
+                self.lyc = value;
+                if self.enabled() {
+                    return self.refresh_stat();
+                }
+            }
+            0x47 => self.bgp = value,
+            0x48 => self.obp[0] = value,
+            0x49 => self.obp[1] = value,
+            0x4A => self.wy = value,
+            0x4B => self.wx = value,
+            _ => {}
+        }
+        0
+    }
+
+    fn write_lcdc(&mut self, value: u8, now: u64) -> u8 {
+        let was_enabled = self.enabled();
+        self.lcdc = value;
+        match (was_enabled, self.enabled()) {
+            (true, false) => {
+                self.ly = 0;
+                self.line = 0;
+                self.mode = 0;
+                self.interrupt_mode = NONE;
+                self.stat_line = false;
+                self.phase = Phase::Off;
+                self.next = NEVER;
+                self.drawing = false;
+                0
+            }
+            (false, true) => {
+                // Line 0 begins as if 8 cycles were past.
+                self.line_start = now - 7;
+                self.line = 0;
+                self.interrupt_mode = 0;
+                self.compared_line = 0;
+                self.first_frame = true;
+                self.drawing = false;
+                self.window_reached = false;
+                self.window_line = NONE;
+                self.schedule(Phase::FirstTransfer, 86);
+                self.refresh_stat()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Cycles since the line began.
+    fn cycle(&self, now: u64) -> u64 {
+        now.saturating_sub(self.line_start)
+    }
+
+    fn mode_2_or_3(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::OamScan | Phase::Transfer | Phase::Fetch | Phase::HBlank
+        )
+    }
+
+    /// Whether the LCD keeps the processor from reading OAM. The caller has updated the LCD.
+    pub fn oam_read_blocked(&self) -> bool {
+        self.mode_2_or_3()
+    }
+
+    pub fn oam_write_blocked(&self, now: u64) -> bool {
+        match self.phase {
+            Phase::Transfer => self.cycle(now) < 80,
+            Phase::FirstTransfer => self.cycle(now) >= 84,
+            Phase::Fetch | Phase::HBlank => true,
+            _ => false,
+        }
+    }
+
+    pub fn vram_read_blocked(&self, now: u64) -> bool {
+        match self.phase {
+            Phase::Transfer => self.cycle(now) >= 80,
+            Phase::Fetch | Phase::HBlank => true,
+            _ => false,
+        }
+    }
+
+    pub fn vram_write_blocked(&self) -> bool {
+        matches!(self.phase, Phase::Fetch | Phase::HBlank)
+    }
+
+    // ---- drawing ----
+
+    /// Draws the frames that no later frame will follow before `deadline`; 0 draws all.
+    pub fn draw_only_before(&mut self, deadline: u64) {
+        self.draw_deadline = deadline;
+    }
+
+    /// A frame was completed after the one in [`Ppu::picture`].
+    pub fn picture_is_stale(&self) -> bool {
+        self.stale
+    }
+
+    pub fn picture(&self) -> &[u8; PICTURE_BYTES] {
+        &self.picture
+    }
+
+    fn complete_frame(&mut self) {
+        if self.first_frame {
+            self.first_frame = false;
+            return;
+        }
+        if self.drawing {
+            self.picture = self.back;
+        }
+        self.stale = !self.drawing;
+    }
+
+    /// Fixes what mode 3 of this line depends on; returns the cycles from here to mode 0.
+    fn begin_transfer(&mut self) -> u64 {
+        self.drawn = 0;
+        self.window_shown = self.lcdc & lcdc::WINDOW_ENABLE != 0
+            && self.window_reached
+            && usize::from(self.wx) < WIDTH + 6;
+        let mut length = 167 + u64::from(self.scx % 8);
+        if self.window_shown {
+            self.window_line = self.window_line.wrapping_add(1);
+            length += 6;
+        }
+        if self.lcdc & lcdc::OBJ_ENABLE != 0 {
+            length += self.object_delay();
+        }
+        length
+    }
+
+    /// The line's objects: the first ten in OAM order, then sorted by X.
+    fn line_objects(&self) -> ([Object; OBJS_PER_LINE], usize) {
+        let mut objects = [Object::default(); OBJS_PER_LINE];
+        let mut count = 0;
+        for entry in self.oam.chunks_exact(4) {
+            let row = self.line.wrapping_add(16).wrapping_sub(entry[0]);
+            if row < self.object_height() {
+                objects[count] = Object {
+                    y: entry[0],
+                    x: entry[1],
+                    tile: entry[2],
+                    flags: entry[3],
+                };
+                count += 1;
+                if count == OBJS_PER_LINE {
+                    break;
+                }
+            }
+        }
+        // A stable sort: at equal X the earlier entry wins.
+        objects[..count].sort_by_key(|object| object.x);
+        (objects, count)
+    }
+
+    fn object_height(&self) -> u8 {
+        if self.lcdc & lcdc::OBJ_TALL != 0 {
+            16
+        } else {
+            8
+        }
+    }
+
+    /// Cycles for which fetching objects holds mode 3 up: 6 each, and for the first over each
+    /// background tile up to 5 more until that tile's fetch is done.
+    fn object_delay(&self) -> u64 {
+        let (objects, count) = self.line_objects();
+        let mut delay = 0;
+        let mut last_tile = None;
+        for object in &objects[..count] {
+            if object.x >= 168 {
+                break;
+            }
+            let scrolled = u64::from(object.x) + u64::from(self.scx % 8);
+            let tile = scrolled / 8;
+            if last_tile != Some(tile) {
+                last_tile = Some(tile);
+                delay += 5 - (scrolled % 8).min(5);
+            }
+            delay += 6;
+        }
+        delay
+    }
+
+    /// Draws this line's pixels up to column `end`, with the registers as they are.
+    fn draw_to(&mut self, end: u8) {
+        let (start, end) = (usize::from(self.drawn), usize::from(end));
+        if start >= end {
+            return;
+        }
+        let mut colours = [0u8; WIDTH];
+        if self.lcdc & lcdc::BG_ENABLE != 0 {
+            let y = self.line.wrapping_add(self.scy);
+            let map = if self.lcdc & lcdc::BG_MAP != 0 {
+                0x1C00
+            } else {
+                0x1800
+            };
+            self.draw_tiles(&mut colours, start, end, map, y, usize::from(self.scx));
+            if self.window_shown && self.lcdc & lcdc::WINDOW_ENABLE != 0 {
+                let left = usize::from(self.wx).saturating_sub(7).max(start);
+                let map = if self.lcdc & lcdc::WINDOW_MAP != 0 {
+                    0x1C00
+                } else {
+                    0x1800
+                };
+                // Window column of screen column x is x + 7 - WX, modulo 256.
+                let offset = 256 + 7 - usize::from(self.wx);
+                if left < end {
+                    self.draw_tiles(&mut colours, left, end, map, self.window_line, offset);
+                }
+            }
+            for (shade, &colour) in self.row[start..end].iter_mut().zip(&colours[start..end]) {
+                *shade = self.bgp >> (colour * 2) & 3;
+            }
+        } else {
+            self.row[start..end].fill(0);
+        }
+        if self.lcdc & lcdc::OBJ_ENABLE != 0 {
+            self.draw_objects(&colours, start, end);
+        }
+        self.drawn = end as u8;
+    }
+
+    /// Colours of columns `start..end` from line `y` of a tile map; column x shows the map's column
+    /// x + `offset`, modulo 256.
+    fn draw_tiles(
+        &self,
+        colours: &mut [u8; WIDTH],
+        start: usize,
+        end: usize,
+        map: usize,
+        y: u8,
+        offset: usize,
+    ) {
+        let map_row = map + usize::from(y / 8) * 32;
+        let mut x = start;
+        while x < end {
+            let column = (x + offset) % 256;
+            let tile = self.vram[map_row + column / 8];
+            let base = if self.lcdc & lcdc::TILE_DATA != 0 {
+                usize::from(tile) * 16
+            } else {
+                0x1000usize.wrapping_add_signed(isize::from(tile as i8) * 16)
+            };
+            let pixels = self.tile_row(base, y % 8);
+            let skip = column % 8;
+            let count = (8 - skip).min(end - x);
+            colours[x..x + count].copy_from_slice(&pixels[skip..skip + count]);
+            x += count;
+        }
+    }
+
+    /// The eight colours of a tile's row.
+    fn tile_row(&self, base: usize, row: u8) -> [u8; 8] {
+        let index = base + usize::from(row) * 2;
+        let low = SPREAD[usize::from(self.vram[index])];
+        let high = SPREAD[usize::from(self.vram[index + 1])];
+        (low | high << 1).to_le_bytes()
+    }
+
+    fn draw_objects(&mut self, background: &[u8; WIDTH], start: usize, end: usize) {
+        let (objects, count) = self.line_objects();
+        let mut taken = [false; WIDTH];
+        for object in &objects[..count] {
+            let tall = self.object_height() == 16;
+            let mut row = self.line.wrapping_add(16).wrapping_sub(object.y);
+            if object.flags & 0x40 != 0 {
+                row = self.object_height() - 1 - row;
+            }
+            let tile = if tall {
+                object.tile & 0xFE
+            } else {
+                object.tile
+            };
+            let mut pixels =
+                self.tile_row(usize::from(tile) * 16 + usize::from(row & 8) * 2, row & 7);
+            if object.flags & 0x20 != 0 {
+                pixels.reverse();
+            }
+            let palette = self.obp[usize::from(object.flags >> 4 & 1)];
+            let behind = object.flags & 0x80 != 0;
+            for (column, &colour) in pixels.iter().enumerate() {
+                let x = (usize::from(object.x) + column).wrapping_sub(8);
+                if colour == 0 || x < start || x >= end || taken[x] {
+                    continue;
+                }
+                taken[x] = true;
+                if !behind || background[x] == 0 {
+                    self.row[x] = palette >> (colour * 2) & 3;
+                }
+            }
+        }
+    }
+
+    fn finish_row(&mut self) {
+        let start = usize::from(self.line).min(HEIGHT - 1) * WIDTH / 4;
+        let out = &mut self.back[start..start + WIDTH / 4];
+        for (byte, shades) in out.iter_mut().zip(self.row.chunks_exact(4)) {
+            *byte = shades[0] | shades[1] << 2 | shades[2] << 4 | shades[3] << 6;
+        }
+    }
+
+    /// Checks a state that was just brought up to `now`.
+    pub fn validate(&self, now: u64) -> Result<(), StateError> {
+        let fail = |what: &str| Err(StateError::new(format!("the LCD's {what} is out of range")));
+        if self.enabled() == (self.phase == Phase::Off) {
+            return fail("power");
+        }
+        if self.phase == Phase::Off {
+            if self.next != NEVER {
+                return fail("next event");
+            }
+        } else if self.next <= now || self.next > now + LINE_CYCLES {
+            return fail("next event");
+        } else if self.line_start > now + 8 || self.line_start + 2 * LINE_CYCLES < now {
+            return fail("line start");
+        }
+        let visible = !matches!(
+            self.phase,
+            Phase::VBlankOam | Phase::VBlankLine | Phase::LastLineZero | Phase::LastLineCompare
+        );
+        let line_ok = match self.phase {
+            Phase::NewFrame | Phase::LastLineZero | Phase::LastLineCompare => self.line == 153,
+            Phase::NewLine => self.line < 153,
+            Phase::VBlankOam => self.line == 144,
+            Phase::VBlankLine => (144..153).contains(&self.line),
+            _ => visible && self.line < 144,
+        };
+        if !line_ok {
+            return fail("line");
+        }
+        if self.mode > 3 || self.stat_enable & !stat::ALL != 0 {
+            return fail("status");
+        }
+        if usize::from(self.drawn) > WIDTH || self.row.iter().any(|&shade| shade > 3) {
+            return fail("line in progress");
+        }
+        Ok(())
+    }
+}
+
+/// Spreads the bits of a byte over eight bytes, the leftmost pixel (bit 7) first.
+const SPREAD: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            table[byte] |= ((byte as u64 >> (7 - bit)) & 1) << (8 * bit);
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};

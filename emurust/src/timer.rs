@@ -1,0 +1,188 @@
+//! DIV, TIMA, TMA and TAC, brought up to date on access.
+//!
+//! TIMA counts falling edges of one bit of the 16-bit counter behind DIV, gated by TAC's enable bit.
+//! Between writes the edges come at regular times, so any span is counted in a few steps.
+
+#![forbid(unsafe_code)]
+
+use crate::state::{struct_fields, StateError};
+
+/// "At no time".
+pub const NEVER: u64 = u64::MAX;
+
+/// Clock cycles between TIMA's overflow to 00 and its reload from TMA with the interrupt.
+const RELOAD_DELAY: u64 = 4;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// When the 16-bit counter was (or would have been) 0.
+    counter_zero: u64,
+    /// The time up to which TIMA is right.
+    synced: u64,
+    /// When TIMA takes TMA, after an overflow; [`NEVER`] without one.
+    reload_at: u64,
+    /// The last time at which it did.
+    reloaded_at: u64,
+    /// FF05
+    tima: u8,
+    /// FF06
+    tma: u8,
+    /// FF07, three bits
+    tac: u8,
+}
+
+struct_fields!(Timer {
+    counter_zero,
+    synced,
+    reload_at,
+    reloaded_at,
+    tima,
+    tma,
+    tac
+});
+
+impl Timer {
+    /// The counter as the DMG's boot ROM leaves it.
+    pub fn after_boot(now: u64) -> Self {
+        Timer {
+            counter_zero: now - 0xABCC,
+            synced: now,
+            reload_at: NEVER,
+            reloaded_at: 0,
+            tima: 0,
+            tma: 0,
+            tac: 0,
+        }
+    }
+
+    fn counter(&self, now: u64) -> u64 {
+        now - self.counter_zero
+    }
+
+    fn enabled(&self) -> bool {
+        self.tac & 4 != 0
+    }
+
+    /// Clock cycles between counts.
+    fn period(&self) -> u64 {
+        [1024, 16, 64, 256][usize::from(self.tac & 3)]
+    }
+
+    /// The level whose falling edges TIMA counts.
+    fn signal(&self, now: u64) -> bool {
+        self.enabled() && self.counter(now) & (self.period() / 2) != 0
+    }
+
+    /// Time of the `n`-th count (from 1) after `synced`.
+    fn nth_edge(&self, n: u64) -> u64 {
+        let period = self.period();
+        self.counter_zero + (self.counter(self.synced) / period + n) * period
+    }
+
+    /// Counts up to `now`; returns whether the interrupt was requested.
+    pub fn update(&mut self, now: u64) -> bool {
+        let mut interrupt = false;
+        loop {
+            if self.reload_at <= now {
+                self.synced = self.reload_at;
+                self.reloaded_at = self.reload_at;
+                self.reload_at = NEVER;
+                self.tima = self.tma;
+                interrupt = true;
+            }
+            if !self.enabled() || self.reload_at != NEVER {
+                break;
+            }
+            let to_overflow = 256 - u64::from(self.tima);
+            let overflow = self.nth_edge(to_overflow);
+            if overflow > now {
+                let period = self.period();
+                let count = self.counter(now) / period - self.counter(self.synced) / period;
+                self.tima += count as u8;
+                break;
+            }
+            self.tima = 0;
+            self.synced = overflow;
+            self.reload_at = overflow + RELOAD_DELAY;
+        }
+        self.synced = now;
+        interrupt
+    }
+
+    /// When the next interrupt comes if no register is written.
+    pub fn next_interrupt(&self) -> u64 {
+        if self.reload_at != NEVER {
+            self.reload_at
+        } else if self.enabled() {
+            self.nth_edge(256 - u64::from(self.tima)) + RELOAD_DELAY
+        } else {
+            NEVER
+        }
+    }
+
+    /// A count outside the regular ones: the write of DIV or TAC made the signal fall.
+    fn count_glitch(&mut self, now: u64) {
+        self.tima = self.tima.wrapping_add(1);
+        if self.tima == 0 {
+            self.reload_at = now + RELOAD_DELAY;
+        }
+    }
+
+    /// Reads FF04..=FF07. The caller has updated the timer.
+    pub fn read(&self, address: u16, now: u64) -> u8 {
+        match address & 3 {
+            0 => (self.counter(now) >> 8) as u8,
+            1 => self.tima,
+            2 => self.tma,
+            _ => self.tac | 0xF8,
+        }
+    }
+
+    /// Writes FF04..=FF07. The caller has updated the timer.
+    pub fn write(&mut self, address: u16, value: u8, now: u64) {
+        let reloading = self.reloaded_at == now;
+        match address & 3 {
+            0 => {
+                let falls = self.signal(now);
+                self.counter_zero = now;
+                if falls {
+                    self.count_glitch(now);
+                }
+            }
+            1 if !reloading => {
+                self.tima = value;
+                self.reload_at = NEVER;
+            }
+            1 => {}
+            2 => {
+                self.tma = value;
+                if reloading {
+                    self.tima = value;
+                }
+            }
+            _ => {
+                let before = self.signal(now);
+                self.tac = value & 7;
+                if before && !self.signal(now) {
+                    self.count_glitch(now);
+                }
+            }
+        }
+    }
+
+    /// The 16-bit counter, which also clocks the serial port.
+    pub fn counter_phase(&self, now: u64) -> u64 {
+        self.counter(now) & 0xFFFF
+    }
+
+    pub fn validate(&self, now: u64) -> Result<(), StateError> {
+        let reload_ok = self.reload_at == NEVER
+            || (self.reload_at > now && self.reload_at <= now + RELOAD_DELAY);
+        if self.synced != now || self.counter_zero > now || !reload_ok || self.tac > 7 {
+            return Err(StateError::new(
+                "the timer's registers contradict each other",
+            ));
+        }
+        Ok(())
+    }
+}
