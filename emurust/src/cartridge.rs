@@ -61,9 +61,11 @@ impl Rom {
             (_, 3) => 4 * RAM_BANK,
             (_, 4) => 16 * RAM_BANK,
             (_, 5) => 8 * RAM_BANK,
-            (_, other) => return Err(format!(
+            (_, other) => {
+                return Err(format!(
                 "unknown RAM size 0x{other:02X} in the ROM's header (byte 0x149); supported: 00-05"
-            )),
+            ))
+            }
         };
         let mut bytes = rom.to_vec();
         bytes.resize(rom.len().next_power_of_two(), 0xFF);

@@ -2,7 +2,7 @@
 //!
 //! Accesses happen at `clock`, which then moves on by one M-cycle. Timer, LCD and serial port are
 //! brought up to `clock` when an access could tell, or when `next_event` has come: the earliest time
-//! at which one of them may request an interrupt.
+//! at which one of them may request an interrupt or an OAM DMA starts.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use crate::joypad::Joypad;
 use crate::ppu::{Ppu, STAT_INTERRUPT, VBLANK_INTERRUPT};
 use crate::serial::Serial;
 use crate::state::{struct_fields, Field, Reader, StateError};
-use crate::timer::Timer;
+use crate::timer::{Timer, NEVER};
 
 const M_CYCLE: u64 = 4;
 const TIMER_INTERRUPT: u8 = 0x04;
@@ -35,14 +35,15 @@ const DMA_DELAY: u64 = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
     pub clock: u64,
-    /// A time before which no part requests an interrupt by itself.
+    /// A time before which no part requests an interrupt or starts a DMA by itself.
     next_event: u64,
     /// HALT does not jump past this.
     pub deadline: u64,
     interrupt_flag: u8,
     interrupt_enable: u8,
-    /// FF46, and the span during which OAM belongs to the transfer.
+    /// FF46, when its bytes are copied, and the span during which OAM belongs to the transfer.
     dma: u8,
+    dma_copy_at: u64,
     dma_start: u64,
     dma_end: u64,
     pub timer: Timer,
@@ -62,6 +63,7 @@ struct_fields!(Parts {
     interrupt_flag,
     interrupt_enable,
     dma,
+    dma_copy_at,
     dma_start,
     dma_end,
     timer,
@@ -95,6 +97,7 @@ impl Mmu {
             interrupt_flag: VBLANK_INTERRUPT,
             interrupt_enable: 0,
             dma: 0xFF,
+            dma_copy_at: NEVER,
             dma_start: 0,
             dma_end: 0,
             timer: Timer::after_boot(clock),
@@ -133,6 +136,9 @@ impl Mmu {
         if parts.serial.update(now) {
             parts.interrupt_flag |= SERIAL_INTERRUPT;
         }
+        if parts.dma_copy_at <= now {
+            self.copy_dma();
+        }
         self.predict();
     }
 
@@ -140,13 +146,18 @@ impl Mmu {
         let parts = &mut self.parts;
         parts.next_event = (parts.ppu.next_interrupt())
             .min(parts.timer.next_interrupt())
-            .min(parts.serial.next_interrupt());
+            .min(parts.serial.next_interrupt())
+            .min(parts.dma_copy_at);
     }
 
     #[inline]
     fn update_ppu(&mut self) {
         let parts = &mut self.parts;
-        parts.interrupt_flag |= parts.ppu.update(parts.clock);
+        if parts.clock >= parts.next_event {
+            self.catch_up();
+        } else {
+            parts.interrupt_flag |= parts.ppu.update(parts.clock);
+        }
     }
 
     pub fn set_buttons(&mut self, held: u8) {
@@ -291,18 +302,27 @@ impl Mmu {
         (self.parts.dma_start..self.parts.dma_end).contains(&self.parts.clock)
     }
 
-    /// Copies at once and locks OAM for the time that the copying takes.
+    /// Writes FF46. All bytes are copied as the transfer starts; OAM is locked for its whole length.
     fn start_dma(&mut self, page: u8) {
-        self.update_ppu();
+        self.catch_up();
         let now = self.parts.clock;
         // A transfer that is cut short keeps OAM locked until the new one starts.
         if !self.dma_active() {
             self.parts.dma_start = now + DMA_DELAY;
         }
+        self.parts.dma_copy_at = now + DMA_DELAY;
         self.parts.dma_end = now + DMA_DELAY + u64::from(DMA_BYTES) * M_CYCLE;
         self.parts.dma = page;
+        self.predict();
+    }
+
+    fn copy_dma(&mut self) {
+        self.parts.dma_copy_at = NEVER;
         // Pages E0 to FF show work RAM to the transfer.
-        let page = if page >= 0xE0 { page - 0x20 } else { page };
+        let page = match self.parts.dma {
+            page @ 0xE0.. => page - 0x20,
+            page => page,
+        };
         for low in 0..DMA_BYTES {
             self.parts.ppu.oam[usize::from(low)] = self.peek(u16::from(page) << 8 | low);
         }
@@ -327,7 +347,9 @@ impl Mmu {
         {
             return Err(StateError::new("the clock is out of range"));
         }
-        if parts.interrupt_flag & !ALL_INTERRUPTS != 0 || parts.dma_end > now + 1024 {
+        let dma_ok = parts.dma_end <= now + 1024
+            && (parts.dma_copy_at == NEVER || parts.dma_copy_at <= now + DMA_DELAY);
+        if parts.interrupt_flag & !ALL_INTERRUPTS != 0 || !dma_ok {
             return Err(StateError::new(
                 "interrupt or DMA registers are out of range",
             ));

@@ -2,7 +2,7 @@
 //!
 //! The controller is brought up to date when something could see it: a line is a handful of timed
 //! [`Phase`]s, and lines nobody watches are passed over whole. Times within a line follow the DMG:
-//! mode 2 from cycle 4, mode 3 from cycle 84, mode 0 from cycle 256 plus scrolling, window and
+//! mode 2 from cycle 4, mode 3 from cycle 84, mode 0 from cycle 257 plus scrolling, window and
 //! sprites. Pixels are drawn only in frames that the caller will return.
 
 #![forbid(unsafe_code)]
@@ -63,7 +63,7 @@ enum Phase {
     Transfer,
     /// 89: scrolling and sprites fix the length of mode 3
     Fetch,
-    /// 256 and later
+    /// 257 and later
     HBlank,
     /// 2 of line 144
     VBlankOam,
@@ -562,7 +562,6 @@ impl Ppu {
                 self.line = 0;
                 self.mode = 0;
                 self.interrupt_mode = NONE;
-                self.stat_line = false;
                 self.phase = Phase::Off;
                 self.next = NEVER;
                 self.drawing = false;
@@ -656,13 +655,14 @@ impl Ppu {
         self.window_shown = self.lcdc & lcdc::WINDOW_ENABLE != 0
             && self.window_reached
             && usize::from(self.wx) < WIDTH + 6;
-        let mut length = 167 + u64::from(self.scx % 8);
+        let mut length = 168 + u64::from(self.scx % 8);
         if self.window_shown {
             self.window_line = self.window_line.wrapping_add(1);
             length += 6;
         }
         if self.lcdc & lcdc::OBJ_ENABLE != 0 {
-            length += self.object_delay();
+            // One cycle is lost on lines without objects only.
+            length += self.object_delay().saturating_sub(1);
         }
         length
     }
