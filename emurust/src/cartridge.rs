@@ -320,8 +320,8 @@ impl Mapper {
             MapperKind::Mbc5 => (0, usize::from(self.mode) << 8 | low, high),
         };
         let rom_mask = rom.bytes.len() - 1;
-        self.rom_offset = [fixed, switched].map(|bank| (bank * ROM_BANK & rom_mask) as u64);
-        self.ram_offset = (ram_bank * RAM_BANK & rom.ram_size.saturating_sub(1)) as u64;
+        self.rom_offset = [fixed, switched].map(|bank| ((bank * ROM_BANK) & rom_mask) as u64);
+        self.ram_offset = ((ram_bank * RAM_BANK) & rom.ram_size.saturating_sub(1)) as u64;
         self.ram_area = match (self.ram_enabled, rom.kind, self.high) {
             (false, ..) => RamArea::Nothing,
             (_, MapperKind::Mbc3, 0x08..=0x0C) => RamArea::Clock,

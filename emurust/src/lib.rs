@@ -28,6 +28,9 @@ use vec_env::VecEnv;
 const MAX_ENVS: usize = 1 << 16;
 const MAX_FRAMES: u64 = 1 << 20;
 
+/// Rewards and dones.
+type StepResult<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<bool>>);
+
 /// A batch of Game Boys (DMG) that run the same ROM.
 ///
 /// A step runs each machine for exactly `frame_skip` x 70,224 clock cycles, with the buttons of its
@@ -133,7 +136,7 @@ impl VecGameBoy {
         py: Python<'py>,
         actions: &Bound<'py, PyAny>,
         obs: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<bool>>)> {
+    ) -> PyResult<StepResult<'py>> {
         let num_envs = self.env.num_envs();
         let masks = masks(actions, num_envs)?;
         let mut obs = self.observation(obs)?;

@@ -267,9 +267,8 @@ impl Mmu {
                 }
             }
             0xFF00 => {
-                if self.parts.joypad.write(value) {
-                    self.parts.interrupt_flag |= JOYPAD_INTERRUPT;
-                }
+                let requested = self.parts.joypad.write(value);
+                self.parts.interrupt_flag |= u8::from(requested) * JOYPAD_INTERRUPT;
             }
             0xFF01..=0xFF02 => {
                 self.catch_up();
@@ -343,7 +342,7 @@ impl Mmu {
         self.cart_ram.copy_from_slice(ram);
         let parts = &self.parts;
         let now = parts.clock;
-        if !(BOOT_CYCLES..1 << 60).contains(&now) || now % M_CYCLE != 0 || parts.deadline > 1 << 61
+        if !(BOOT_CYCLES..1 << 60).contains(&now) || !now.is_multiple_of(M_CYCLE) || parts.deadline > 1 << 61
         {
             return Err(StateError::new("the clock is out of range"));
         }
