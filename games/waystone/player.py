@@ -1,18 +1,20 @@
 """Play waystone by reading its RAM, and record winning runs as input movies.
 
-    uv run python -m games.waystone.player --runs 8
-    uv run python -m games.waystone.player --runs 1 --directory /tmp/movies
+uv run python -m games.waystone.player --runs 8
+uv run python -m games.waystone.player --runs 1 --out /tmp/movies
+uv run python -m games.waystone.player --intro games/waystone/intro.txt
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
-import tyro
 from emurust import VecGameBoy
 
+from cli import run_script
 from games.actions import BUTTONS
 from games.movie import write_movie
 
@@ -20,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROM = HERE / "waystone.gb"
 
 STATE, STATE_BYTES = 0xC000, 23
-CELLS = 0xC100
+CELLS, MAX_CELLS = 0xC100, 1024
 SOLID = 0x80
 LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, CREDITS = range(8)
 BEDROOM, HOUSE, TOWN, ROUTE, CAVE, SHRINE = range(6)
@@ -51,13 +53,15 @@ Cell = tuple[int, int]
 @dataclass
 class Args:
     runs: int = 8
-    """Winning runs to record."""
-    directory: Path = HERE / "movies"
-    """Where the movies go, as run_00.txt, run_01.txt, …"""
+    """winning runs to record"""
+    out: Path = HERE / "movies"
+    """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced"""
     min_steps: int = 280
-    """Drop runs shorter than this, in steps of 30 frames."""
+    """drop runs shorter than this, in steps of 30 frames"""
     max_steps: int = 420
-    """Drop runs longer than this, in steps of 30 frames."""
+    """drop runs longer than this, in steps of 30 frames"""
+    intro: Path | None = None
+    """record only the way from power-on to the bedroom, into this file"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class State:
 def read_state(game: VecGameBoy, env: int = 0) -> State:
     ram = [int(byte) for byte in game.read_memory(env, STATE, STATE_BYTES)]
     width, height = ram[9], ram[10]
-    cells = game.read_memory(env, CELLS, max(1, width * height))
+    cells = np.asarray(game.read_memory(env, CELLS, MAX_CELLS))
     return State(
         milestones=ram[1] | ram[2] << 8,
         map=ram[3],
@@ -98,7 +102,7 @@ def read_state(game: VecGameBoy, env: int = 0) -> State:
         cursor=ram[11],
         waiting=bool(ram[22]),
         people=frozenset(zip(ram[14 : 14 + ram[13]], ram[18 : 18 + ram[13]], strict=True)),
-        solid=(np.asarray(cells)[: width * height] & SOLID).reshape(height, width) > 0,
+        solid=(cells[: width * height] & SOLID).reshape(height, width) > 0,
     )
 
 
@@ -148,10 +152,11 @@ class Player:
         self.obs = np.zeros(self.game.obs_shape(), dtype=np.uint8)
         self.game.reset(self.obs)
         self.steps: list[int] = []
-        self.state = read_state(self.game)
+        self.press("-")  # RAM holds nothing before the game has cleared it
         self.sights = {
             area: [cell for cell in cells if self.chance(0.35)] for area, cells in SIGHTS.items()
         }
+        # How often this run strays from the way, and how often it stops; per step.
         self.wander = self.rng.uniform(0, 0.02)
         self.dawdle = self.rng.uniform(0, 0.04)
 
@@ -172,10 +177,10 @@ class Player:
         while self.state.mode != mode:
             self.press("-")
 
-    def begin(self) -> None:
-        """From power-on to the bedroom."""
+    def begin(self, title_wait: int = 0, name: int = 0) -> None:
+        """From power-on to the bedroom, staying `title_wait` steps at the title and its scenes."""
         self.wait_for(TITLE)
-        for _ in range(self.rng.integers(0, 25)):
+        for _ in range(title_wait):
             self.press("-")
         if self.state.mode == ATTRACT:
             self.press("Start")
@@ -183,11 +188,12 @@ class Player:
         self.press("Start")
         self.wait_for(TEXT)
         self.finish_text()
-        for _ in range(self.rng.integers(0, NAMES)):
+        for _ in range(name):
             self.press("Down")
         self.press("A")
         self.wait_for(TEXT)
         self.finish_text()
+        self.wait_for(WORLD)
 
     def go(self, done: Callable[[Place], bool]) -> None:
         """Walk until `done` holds or the map changes, with pauses and detours on the way."""
@@ -211,6 +217,11 @@ class Player:
         else:
             for _ in range(self.rng.integers(1, 4)):
                 self.press("-")
+
+    def leave(self) -> None:
+        """Walk out of the current map, forward."""
+        cell = EXITS[self.state.map]
+        self.go(lambda place: place[:2] == cell)
 
     def stroll(self) -> None:
         """Walk a few steps toward a random free cell."""
@@ -241,7 +252,7 @@ class Player:
 
     def win(self) -> np.ndarray:
         """Play to the end. Returns the button masks of every step, (T,) uint8."""
-        self.begin()
+        self.begin(int(self.rng.integers(0, 25)), int(self.rng.integers(0, NAMES)))
         while not self.state.reached(ENDING):
             sights = self.sights[self.state.map]
             if sights:
@@ -249,32 +260,40 @@ class Player:
             elif (cell := self.needed()) is not None:
                 self.talk(cell)
             else:
-                exit_cell = EXITS[self.state.map]
-                self.go(lambda place, cell=exit_cell: place[:2] == cell)
+                self.leave()
         self.wait_for(CREDITS)
         for _ in range(4):
             self.press("-")
         return np.array(self.steps, dtype=np.uint8)
 
 
-def main(args: Args) -> dict:
-    """Record `args.runs` winning runs. Returns their lengths in steps."""
-    rom = ROM.read_bytes()
-    args.directory.mkdir(parents=True, exist_ok=True)
+def record_runs(args: Args, rom: bytes) -> list[int]:
+    """Write `args.runs` movies, seed after seed. Returns their lengths in steps."""
+    args.out.mkdir(parents=True, exist_ok=True)
     lengths: list[int] = []
-    seed = 0
-    while len(lengths) < args.runs:
+    for seed in count():
+        if len(lengths) == args.runs:
+            return lengths
         masks = Player(rom, seed).win()
-        if args.min_steps <= len(masks) <= args.max_steps:
-            path = args.directory / f"run_{len(lengths):02d}.txt"
-            write_movie(path, masks, f"waystone, from power-on to the end; seed {seed}")
-            print(f"{path}: {len(masks)} steps")
-            lengths.append(len(masks))
-        else:
+        if not args.min_steps <= len(masks) <= args.max_steps:
             print(f"seed {seed}: {len(masks)} steps, dropped")
-        seed += 1
-    return {"steps": lengths}
+            continue
+        path = args.out / f"run_{len(lengths):02d}.txt"
+        write_movie(path, masks, f"waystone, from power-on to the end; player's seed {seed}")
+        print(f"{path}: {len(masks)} steps")
+        lengths.append(len(masks))
+
+
+def main(args: Args) -> dict:
+    """Record movies. Returns their lengths in steps of 30 frames."""
+    rom = ROM.read_bytes()
+    if args.intro is None:
+        return {"steps": record_runs(args, rom)}
+    player = Player(rom, seed=0)
+    player.begin()
+    write_movie(args.intro, np.array(player.steps), "waystone, from power-on to the bedroom")
+    return {"steps": [len(player.steps)]}
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    run_script(main, Args)

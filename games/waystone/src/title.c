@@ -34,6 +34,11 @@ static const struct scene scenes[] = {
 };
 #define SCENES (sizeof scenes / sizeof scenes[0])
 
+static void blank_screen(void) {
+    screen_begin();
+    clear_background();
+}
+
 static void draw_picture(const char *picture, uint8_t row, uint8_t rows) {
     for (uint8_t last = row + rows; row < last; row++) {
         for (uint8_t column = 0; column < 10; column++) {
@@ -53,7 +58,7 @@ static uint8_t start_within(uint16_t frames) {
 
 void publisher_logo(void) {
     game.mode = LOGO;
-    screen_begin();
+    blank_screen();
     print_big(4, 6, "LANTERN");
     print_at(7, 9, "HANDMADE");
     print_at(6, 11, "GAMES MMXXVI");
@@ -63,7 +68,7 @@ void publisher_logo(void) {
 
 static uint8_t title_screen(void) {
     game.mode = TITLE;
-    screen_begin();
+    blank_screen();
     print_big(2, 2, "WAYSTONE");
     draw_picture(title_picture, 4, 4);
     print_at(4, 6, "PRESS  START");
@@ -74,7 +79,7 @@ static uint8_t title_screen(void) {
 
 static uint8_t scene_screen(const struct scene *scene) {
     game.mode = ATTRACT;
-    screen_begin();
+    blank_screen();
     draw_picture(scene->cells, 0, scene->rows);
     print_at(2, 12, scene->line_1);
     print_at(2, 14, scene->line_2);
@@ -91,7 +96,7 @@ void title(void) {
 }
 
 void intro_stage(void) {
-    screen_begin();
+    blank_screen();
     draw_picture("@@@@@@@@@@" "@@@F@@F@@@" "@@@I@@I@@@" "vvvvvvvvvv", 1, 4);
     draw_sprite(0, 72, 64, SPRITE_KEEPER, 0);
     screen_end();
@@ -99,7 +104,7 @@ void intro_stage(void) {
 
 void credits(void) {
     game.mode = CREDITS;
-    screen_begin();
+    blank_screen();
     print_big(3, 2, "THE END");
     draw_picture("~~~~~~~~~~" "*.*..*.*.*", 3, 2);
     print_at(3, 11, "THE ROADS SING");

@@ -129,13 +129,12 @@ void video_start(void) {
 void screen_begin(void) {
     if (LCDC & LCDC_ON) {
         BGP = FADED;
-        wait_frames(3);
+        next_frame();
         __asm__("halt\nnop"); /* the LCD may be switched off in VBlank only */
         LCDC = 0;
     }
     for (uint8_t i = 0; i < METATILE_COUNT; i++) loaded[i] = 0;
     free_tile = FIRST_FREE_TILE;
-    for (uint8_t *at = VRAM_BACKGROUND; at < VRAM_BACKGROUND + 1024; at++) *at = 0;
     hide_sprites(0);
     scroll_x = scroll_y = 0;
 }
@@ -177,6 +176,10 @@ void draw_sprite(uint8_t entry, uint8_t x, uint8_t y, uint8_t picture, uint8_t f
 
 void hide_sprites(uint8_t first_entry) {
     for (uint8_t i = first_entry; i < SPRITE_ENTRIES; i++) sprites[i].y = 0;
+}
+
+void clear_background(void) {
+    for (uint8_t *at = VRAM_BACKGROUND; at < VRAM_BACKGROUND + 1024; at++) *at = 0;
 }
 
 void print_at(uint8_t column, uint8_t row, const char *text) {

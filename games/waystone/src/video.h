@@ -35,6 +35,9 @@ void queue_cell(uint8_t column, uint8_t row, uint8_t metatile);
 void draw_sprite(uint8_t entry, uint8_t x, uint8_t y, uint8_t picture, uint8_t flip);
 void hide_sprites(uint8_t first_entry);
 
+/* LCD off only. */
+void clear_background(void);
+
 /* Text on the background (LCD off only): columns and rows of 8 x 8 tiles; big is 16 x 16. */
 void print_at(uint8_t column, uint8_t row, const char *text);
 void print_big(uint8_t column, uint8_t row, const char *text);

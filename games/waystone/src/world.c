@@ -12,6 +12,7 @@
 
 #define PLAYER_X 64 /* on the screen; the camera follows the player */
 #define PLAYER_Y 64
+#define MAX_ROWS 64
 #define TURN_FRAMES 10
 #define STEP_FRAMES 16
 /* The part of the map that is kept drawn around the player: the screen and one cell more. */
@@ -21,6 +22,7 @@
 #define DRAWN_DOWN 5
 
 static const struct map *map;
+static uint8_t *rows[MAX_ROWS];  /* where each row of the map begins in cells[] */
 static uint8_t step_pixels;      /* how far into the current step the player is */
 static uint8_t left_foot;        /* alternates from step to step */
 static uint8_t moving_person;    /* who is walking, and where he is now relative to his cell */
@@ -40,7 +42,7 @@ static uint8_t inside(uint8_t x, uint8_t y) {
 }
 
 static uint8_t *cell_at(uint8_t x, uint8_t y) {
-    return &cells[(uint16_t)y * game.width + x];
+    return rows[y] + x;
 }
 
 static uint8_t metatile_at(uint8_t x, uint8_t y) {
@@ -107,8 +109,10 @@ static void set_scroll(void) {
 }
 
 static void draw_all(void) {
-    for (uint8_t y = game.y - DRAWN_UP; y != (uint8_t)(game.y + DRAWN_DOWN + 1); y++) {
-        for (uint8_t x = game.x - DRAWN_LEFT; x != (uint8_t)(game.x + DRAWN_RIGHT + 1); x++) {
+    uint8_t y = game.y - DRAWN_UP;
+    for (uint8_t rows = DRAWN_UP + 1 + DRAWN_DOWN; rows; rows--, y++) {
+        uint8_t x = game.x - DRAWN_LEFT;
+        for (uint8_t columns = DRAWN_LEFT + 1 + DRAWN_RIGHT; columns; columns--, x++) {
             put_cell(x, y, metatile_at(x, y));
         }
     }
@@ -139,8 +143,11 @@ void show_cell(uint8_t x, uint8_t y) {
 static void load_cells(void) {
     const char *glyph = map->cells;
     uint8_t *cell = cells;
-    for (uint16_t left = (uint16_t)map->width * map->height; left; left--) {
-        *cell++ = glyph_cells[*glyph++ - ' '];
+    for (uint8_t row = 0; row < map->height; row++) {
+        rows[row] = cell;
+        for (uint8_t column = map->width; column; column--) {
+            *cell++ = glyph_cells[*glyph++ - ' '];
+        }
     }
 }
 
@@ -153,14 +160,19 @@ static void load_people(void) {
     }
 }
 
+/* Copy every metatile of the map to VRAM, as walking only refers to them. */
 static void load_metatiles(void) {
-    tiles_of(map->border[0]);
-    tiles_of(map->border[1]);
-    tiles_of(map->extra[0]);
-    tiles_of(map->extra[1]);
-    uint8_t *cell = cells;
-    for (uint16_t left = (uint16_t)map->width * map->height; left; left--) {
-        tiles_of(*cell++ & (uint8_t)~SOLID);
+    for (uint8_t i = 0; i < 2; i++) {
+        tiles_of(map->border[i]);
+        tiles_of(map->extra[i]);
+    }
+    uint8_t *cell = cells, before = 0xFF;
+    for (uint8_t row = map->height; row; row--) {
+        for (uint8_t column = map->width; column; column--, cell++) {
+            if (*cell == before) continue;
+            before = *cell;
+            tiles_of(before & (uint8_t)~SOLID);
+        }
     }
 }
 
