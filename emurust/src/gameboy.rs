@@ -83,12 +83,12 @@ impl GameBoy {
 
     fn run_frames(&mut self, mask: u8, frame_skip: u64, hold_frames: u64) {
         let held = hold_frames.min(frame_skip);
-        if held > 0 {
-            self.mmu.set_buttons(mask);
-            self.run_cycles(held * FRAME_CYCLES);
+        for (buttons, frames) in [(mask, held), (0, frame_skip - held)] {
+            if frames > 0 {
+                self.mmu.set_buttons(buttons);
+                self.run_cycles(frames * FRAME_CYCLES);
+            }
         }
-        self.mmu.set_buttons(0);
-        self.run_cycles((frame_skip - held) * FRAME_CYCLES);
         self.mmu.catch_up();
     }
 
