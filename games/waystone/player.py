@@ -34,7 +34,7 @@ MOVES = {"Right": (1, 0), "Left": (-1, 0), "Up": (0, -1), "Down": (0, 1)}
 FACING = {MASK[name]: name for name in MOVES}
 
 #: Where each map's way forward leads.
-EXITS = {BEDROOM: (1, 6), HOUSE: (2, 9), TOWN: (17, 0), ROUTE: (8, 0), CAVE: (13, 0)}
+EXITS = {BEDROOM: (3, 6), HOUSE: (5, 9), TOWN: (17, 0), ROUTE: (8, 0), CAVE: (13, 0)}
 GUARD, CHEST, GATE, WAYSTONE = (17, 3), (5, 9), (8, 0), (6, 2)
 #: People and things that answer without being needed.
 SIGHTS = {

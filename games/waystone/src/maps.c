@@ -22,10 +22,10 @@ static const char bedroom[] =
     "Wpppp55ppW"
     "W7pqp55p4W"
     "W4444ppp4W"
-    "W6pppppppW"
+    "W476pppppW"
     "WWWWWWWWWW";
 
-static const struct warp bedroom_warps[] = {{1, 6, MAP_HOUSE, 10, 2, DOWN}};
+static const struct warp bedroom_warps[] = {{3, 6, MAP_HOUSE, 10, 2, DOWN}};
 static const struct note bedroom_notes[] = {
     {1, 1, SAY, "OLD MAPS OF OLD\nROADS."},
     {2, 1, SAY, "OLD MAPS OF OLD\nROADS."},
@@ -44,14 +44,14 @@ static const char house[] =
     "W44ttt55tt3W"
     "Wttttt55tttW"
     "W7tttttttt4W"
-    "WWMWWWWWWWWW";
+    "WWWWWMWWWWWW";
 
 static const struct warp house_warps[] = {
-    {10, 1, MAP_BEDROOM, 2, 6, RIGHT},
-    {2, 9, MAP_TOWN, 4, 14, DOWN},
+    {10, 1, MAP_BEDROOM, 4, 6, RIGHT},
+    {5, 9, MAP_TOWN, 4, 14, DOWN},
 };
 static const struct person house_people[] = {
-    {5, 5, SPRITE_MOTHER, SAY, "GOOD MORNING, @!\nBREAD IS PACKED.\fTHE DOOR IS DOWN\nON THE LEFT."},
+    {5, 5, SPRITE_MOTHER, SAY, "GOOD MORNING, @!\nBREAD IS PACKED.\fTHE DOOR IS ACROSS\nTHE ROOM."},
 };
 static const struct note house_notes[] = {{2, 1, SAY, "SOUP. IT SMELLS OF\nTHYME."}};
 
@@ -77,7 +77,7 @@ static const char town[] =
     "TTbTTTTTPTTTTTbTTTPTTT";
 
 static const struct warp town_warps[] = {
-    {4, 13, MAP_HOUSE, 2, 8, UP},
+    {4, 13, MAP_HOUSE, 5, 8, UP},
     {17, 0, MAP_ROUTE, 8, 35, UP},
 };
 static const struct person town_people[] = {
