@@ -28,7 +28,7 @@ class Emurust:
         self.game.reset(self.obs)
 
     def frame(self, button: int | None) -> np.ndarray:
-        """Run a frame with a button held, or none; returns (144, 160) shades, 0 white to 3 black."""
+        """Run a frame with a button held, or none. Returns (144, 160) shades, 0 white, 3 black."""
         mask = 0 if button is None else ACTION_MASKS[button]
         self.game.step(np.array([mask], np.uint8), self.obs)
         return 3 - self.obs[0, :, :, 0] // 85
