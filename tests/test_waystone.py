@@ -11,7 +11,7 @@ from emurust import VecGameBoy
 from games.actions import ACTION_MASKS
 from games.game import BUNDLED_ROM, find_game, read_milestones
 from games.movie import read_movie
-from games.waystone.player import GUARD, MASK, MENU, WORLD, Player, read_state
+from games.waystone.player import CREDITS, GUARD, MASK, MENU, TITLE, WORLD, Player, read_state
 
 GAME_DIR = BUNDLED_ROM.parent
 MOVIES = sorted((GAME_DIR / "movies").glob("*.txt"))
@@ -93,6 +93,11 @@ def test_every_movie_reaches_every_milestone_in_order():
     assert (np.diff(first_true, axis=1) >= 0).all()
     assert (first_true[:, -1] < [len(run) for run in runs]).all()
 
+    assert read_state(session.envs).mode == CREDITS  # THE END stays until Start
+    session.step([MASK["Start"]] * len(runs))
+    session.step([0] * len(runs))
+    assert read_state(session.envs).mode == TITLE
+
 
 def test_the_title_needs_start():
     session = Session(6)
@@ -103,7 +108,7 @@ def test_the_title_needs_start():
     assert not session.milestones().any()
     assert len(screens) >= 5  # logo, title, three scenes of the attract loop
     session.step([0] * 6)
-    while read_state(session.envs).mode != 1:
+    while read_state(session.envs).mode != TITLE:
         session.step([0] * 6)
     session.step([MASK["Start"]] * 6)
     assert session.milestones()[:, 0].all()

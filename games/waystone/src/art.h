@@ -6,81 +6,83 @@
 
 /* One row of 8 pixels as the two bytes the PPU reads: low bit plane, high bit plane. */
 #define PIXEL(x, i, b) ((uint8_t)((x) >> (21 - 3 * (i) + (b))) & (0x80 >> (i)))
-#define PLANE(x, b)                                                                          \
-    (uint8_t)(PIXEL(x, 0, b) | PIXEL(x, 1, b) | PIXEL(x, 2, b) | PIXEL(x, 3, b) | PIXEL(x, 4, b) |    \
-     PIXEL(x, 5, b) | PIXEL(x, 6, b) | PIXEL(x, 7, b))
+#define PLANE(x, b)                                                         \
+    (uint8_t)(PIXEL(x, 0, b) | PIXEL(x, 1, b) | PIXEL(x, 2, b) |            \
+              PIXEL(x, 3, b) | PIXEL(x, 4, b) | PIXEL(x, 5, b) |            \
+              PIXEL(x, 6, b) | PIXEL(x, 7, b))
 #define ROW8(x) PLANE(x, 0), PLANE(x, 1)
 #define ROW16(left, right) ROW8(0x##left##UL), ROW8(0x##right##UL)
 
 #define PICTURE_BYTES 64 /* 16 rows of ROW16 */
 
-/* X(name, glyph in maps.c, solid): the order is that of metatile_art. */
-#define METATILES(X) \
-    X(GRASS, '.', 0) \
-    X(TUFTS, ',', 0) \
-    X(PATH, '_', 0) \
-    X(PAVE, ':', 0) \
-    X(FLOWER, '*', 0) \
-    X(FLOWER_2, '!', 0) \
-    X(TREE, 'T', 1) \
-    X(PINE, 'P', 1) \
-    X(TALL_GRASS, '"', 0) \
-    X(WATER, '~', 1) \
-    X(WATER_2, '$', 1) \
-    X(FENCE, '=', 1) \
-    X(SIGN, 's', 1) \
-    X(ROOF, '^', 1) \
-    X(BRICKS, 'w', 1) \
-    X(HOUSE_WINDOW, 'o', 1) \
-    X(DOOR, 'd', 1) \
-    X(OPEN_DOOR, 'D', 0) \
-    X(FOUNTAIN, 'O', 1) \
-    X(BUSH, 'b', 1) \
-    X(ROCK, 'r', 1) \
-    X(STATUE, 'S', 1) \
-    X(MASONRY, 'm', 1) \
-    X(GATE, 'g', 1) \
-    X(GATE_OPEN, 'G', 0) \
-    X(CHEST, 'c', 1) \
-    X(CHEST_OPEN, 'C', 1) \
-    X(PLANKS, 'p', 0) \
-    X(WALLPAPER, 'W', 1) \
-    X(BED_HEAD, '1', 1) \
-    X(BED_FOOT, '2', 1) \
-    X(DESK, '3', 1) \
-    X(SHELF, '4', 1) \
-    X(RUG, '5', 0) \
-    X(STAIRS_DOWN, '6', 0) \
-    X(STAIRS_UP, '9', 0) \
-    X(PLANT, '7', 1) \
-    X(WINDOW, '8', 1) \
-    X(TILES, 't', 0) \
-    X(TABLE_LEFT, '{', 1) \
-    X(TABLE_RIGHT, '}', 1) \
-    X(STOOL, 'q', 1) \
-    X(STOVE, 'k', 1) \
-    X(MAT, 'M', 0) \
-    X(NIGHT, ' ', 1) \
-    X(MOON, '&', 1) \
-    X(EARTH, '/', 1) \
-    X(CAVE_ROCK, 'R', 1) \
-    X(CAVE_VEIN, '?', 1) \
-    X(CAVE_FLOOR, 'f', 0) \
-    X(STALAGMITE, 'i', 1) \
-    X(CRYSTAL, 'x', 1) \
-    X(CAVE_MOUTH, 'n', 0) \
-    X(CAVE_POOL, 'z', 1) \
-    X(RUBBLE, 'j', 0) \
-    X(MARBLE, 'l', 0) \
-    X(PILLAR, 'I', 1) \
-    X(TORCH, 'F', 1) \
-    X(TORCH_2, '%', 1) \
-    X(STONE_TOP, 'Y', 1) \
-    X(STONE_BASE, 'y', 1) \
-    X(CARPET, 'v', 0) \
-    X(STEPS, 'e', 0) \
-    X(HEDGE, 'h', 1) \
-    X(SKY, '@', 1) \
+/* X(name, glyph in maps.c, solid), in the order of metatile_art. A name that ends in _2 is the
+   second picture of the animated metatile before it. */
+#define METATILES(X)                \
+    X(GRASS, '.', 0)                \
+    X(TUFTS, ',', 0)                \
+    X(PATH, '_', 0)                 \
+    X(PAVE, ':', 0)                 \
+    X(FLOWER, '*', 0)               \
+    X(FLOWER_2, '!', 0)             \
+    X(TREE, 'T', 1)                 \
+    X(PINE, 'P', 1)                 \
+    X(TALL_GRASS, '"', 0)           \
+    X(WATER, '~', 1)                \
+    X(WATER_2, '$', 1)              \
+    X(FENCE, '=', 1)                \
+    X(SIGN, 's', 1)                 \
+    X(ROOF, '^', 1)                 \
+    X(BRICKS, 'w', 1)               \
+    X(HOUSE_WINDOW, 'o', 1)         \
+    X(DOOR, 'd', 1)                 \
+    X(OPEN_DOOR, 'D', 0)            \
+    X(FOUNTAIN, 'O', 1)             \
+    X(BUSH, 'b', 1)                 \
+    X(ROCK, 'r', 1)                 \
+    X(STATUE, 'S', 1)               \
+    X(MASONRY, 'm', 1)              \
+    X(GATE, 'g', 1)                 \
+    X(GATE_OPEN, 'G', 0)            \
+    X(CHEST, 'c', 1)                \
+    X(CHEST_OPEN, 'C', 1)           \
+    X(PLANKS, 'p', 0)               \
+    X(WALLPAPER, 'W', 1)            \
+    X(BED_HEAD, '1', 1)             \
+    X(BED_FOOT, '2', 1)             \
+    X(DESK, '3', 1)                 \
+    X(SHELF, '4', 1)                \
+    X(RUG, '5', 0)                  \
+    X(STAIRS_DOWN, '6', 0)          \
+    X(STAIRS_UP, '9', 0)            \
+    X(PLANT, '7', 1)                \
+    X(WINDOW, '8', 1)               \
+    X(TILES, 't', 0)                \
+    X(TABLE_LEFT, '{', 1)           \
+    X(TABLE_RIGHT, '}', 1)          \
+    X(STOOL, 'q', 1)                \
+    X(STOVE, 'k', 1)                \
+    X(MAT, 'M', 0)                  \
+    X(NIGHT, ' ', 1)                \
+    X(MOON, '&', 1)                 \
+    X(EARTH, '/', 1)                \
+    X(CAVE_ROCK, 'R', 1)            \
+    X(CAVE_VEIN, '?', 1)            \
+    X(CAVE_FLOOR, 'f', 0)           \
+    X(STALAGMITE, 'i', 1)           \
+    X(CRYSTAL, 'x', 1)              \
+    X(CAVE_MOUTH, 'n', 0)           \
+    X(CAVE_POOL, 'z', 1)            \
+    X(RUBBLE, 'j', 0)               \
+    X(MARBLE, 'l', 0)               \
+    X(PILLAR, 'I', 1)               \
+    X(TORCH, 'F', 1)                \
+    X(TORCH_2, '%', 1)              \
+    X(STONE_TOP, 'Y', 1)            \
+    X(STONE_BASE, 'y', 1)           \
+    X(CARPET, 'v', 0)               \
+    X(STEPS, 'e', 0)                \
+    X(HEDGE, 'h', 1)                \
+    X(SKY, '@', 1)                  \
     X(MOUNTAIN, 'A', 1)
 
 #define X(name, glyph, solid) MT_##name,

@@ -51,7 +51,8 @@ static const struct warp house_warps[] = {
     {5, 9, MAP_TOWN, 4, 14, DOWN},
 };
 static const struct person house_people[] = {
-    {5, 5, SPRITE_MOTHER, SAY, "GOOD MORNING, @!\nBREAD IS PACKED.\fTHE DOOR IS ACROSS\nTHE ROOM."},
+    {5, 5, SPRITE_MOTHER, SAY,
+     "GOOD MORNING, @!\nBREAD IS PACKED.\fTHE DOOR IS ACROSS\nTHE ROOM."},
 };
 static const struct note house_notes[] = {{2, 1, SAY, "SOUP. IT SMELLS OF\nTHYME."}};
 
@@ -138,7 +139,8 @@ static const struct warp route_warps[] = {
     {8, 0, MAP_CAVE, 3, 14, UP},
 };
 static const struct person route_people[] = {
-    {9, 27, SPRITE_HIKER, SAY, "THE GATE IS SHUT.\nI LEFT ITS KEY\fIN A CHEST BY THE\nROAD, FAR UP."},
+    {9, 27, SPRITE_HIKER, SAY,
+     "THE GATE IS SHUT.\nI LEFT ITS KEY\fIN A CHEST BY THE\nROAD, FAR UP."},
 };
 static const struct note route_notes[] = {
     {9, 35, SAY, "THE ROUTE. KEEP TO\nTHE TRODDEN PATH."},

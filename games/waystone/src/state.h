@@ -31,25 +31,25 @@ enum milestone {
 };
 
 struct state {
-    uint8_t magic;       /* C000: MAGIC from power-on */
-    uint16_t milestones; /* C001: bit i is enum milestone i */
-    uint8_t map;         /* C003: enum map_id */
-    uint8_t x, y;        /* C004: in metatiles */
-    uint8_t hp;          /* C006 */
-    uint8_t mode;        /* C007: enum mode */
-    uint8_t facing;      /* C008: RIGHT, LEFT, UP or DOWN */
-    uint8_t width;       /* C009: of the map, in metatiles */
-    uint8_t height;      /* C00A */
-    uint8_t cursor;      /* C00B: of the open menu */
-    uint8_t name;        /* C00C: which preset name */
-    uint8_t people;      /* C00D: how many stand on this map */
+    uint8_t magic;                /* C000: MAGIC from power-on */
+    uint16_t milestones;          /* C001: bit i is enum milestone i */
+    uint8_t map;                  /* C003: enum map_id */
+    uint8_t x, y;                 /* C004: in cells of the map */
+    uint8_t hp;                   /* C006 */
+    uint8_t mode;                 /* C007: enum mode */
+    uint8_t facing;               /* C008: RIGHT, LEFT, UP or DOWN */
+    uint8_t width, height;        /* C009: of the map */
+    uint8_t cursor;               /* C00B: of the open menu */
+    uint8_t name;                 /* C00C: which of names[] */
+    uint8_t people;               /* C00D: how many stand on the map */
     uint8_t person_x[MAX_PEOPLE]; /* C00E */
     uint8_t person_y[MAX_PEOPLE]; /* C012 */
-    uint8_t waiting;     /* C016: 1 while a text box waits for A or B */
+    uint8_t waiting;              /* C016: 1 while a text box waits for A or B */
 };
 
 extern __at(0xC000) struct state game;
-extern __at(0xC100) uint8_t cells[MAX_CELLS]; /* the current map, row by row: metatile | SOLID */
+/* The current map, row by row: metatile | SOLID. */
+extern __at(0xC100) uint8_t cells[MAX_CELLS];
 
 void reach(uint8_t milestone);
 uint8_t reached(uint8_t milestone);

@@ -1,9 +1,9 @@
 #include "title.h"
 
+#include "art.h"
 #include "hardware.h"
 #include "input.h"
 #include "maps.h"
-#include "art.h"
 #include "state.h"
 #include "video.h"
 
@@ -27,9 +27,9 @@ static const char title_picture[] =
 static const struct scene scenes[] = {
     {"A@@@A@@A@@" "AA@AAAAAA@" "~~~~~~~~~~" "~~~~~~~~~~" ",*,.,,*.,,",
      5, "ONCE ALL ROADS", "WERE ONE ROAD."},
-    {"IFIIFIIFII" "IeIIeIIeII" "ITTTITTTII" "IbTbIbTbII" "IIIIIIIIII",
+    {"@Y@@@Y@@@Y" "AyAAAyAAAy" ".,_*._,.*_" "b._.r_..b_" "TPTTPTPTTP",
      5, "STONES AT EVERY", "CROSSING SANG."},
-    {"@@@@@@@@@@" "@^^@@@@^^@" "@ww@PP@ww@" "==========" "\"\"\"\"\"\"\"\"\"\"",
+    {"   &      " "^^   ^^^  " "wo P wdw P" "==========" "\"\"\"\"\"\"\"\"\"\"",
      5, "THEN ONE NIGHT", "THEY FELL SILENT."},
 };
 #define SCENES (sizeof scenes / sizeof scenes[0])
@@ -98,7 +98,7 @@ void title(void) {
 void intro_stage(void) {
     blank_screen();
     draw_picture("@@@@@@@@@@" "@@@F@@F@@@" "@@@I@@I@@@" "vvvvvvvvvv", 1, 4);
-    draw_sprite(0, 72, 64, SPRITE_KEEPER, 0);
+    draw_sprite(0, 72, 50, SPRITE_KEEPER, 0);
     screen_end();
 }
 

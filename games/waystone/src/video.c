@@ -6,7 +6,8 @@
 #include "input.h"
 
 #define FIRST_FREE_TILE (FONT_GLYPHS + 1) /* 0 would mean "not loaded" and is the blank anyway */
-#define LCDC_NORMAL (LCDC_ON | LCDC_WINDOW_MAP_9C00 | LCDC_TALL_SPRITES | LCDC_SPRITES | LCDC_BACKGROUND)
+#define LCDC_NORMAL \
+    (LCDC_ON | LCDC_WINDOW_MAP_9C00 | LCDC_TALL_SPRITES | LCDC_SPRITES | LCDC_BACKGROUND)
 #define FADED 0x40 /* palette: everything but black is white */
 #define NORMAL 0xE4
 
@@ -63,7 +64,7 @@ static void copy_picture(uint8_t *to, const uint8_t *picture) {
     for (uint8_t quarter = 0; quarter < 4; quarter++, to += 16) copy_quarter(to, picture, quarter);
 }
 
-/* A metatile changes its picture every 32 frames, a quarter a frame to stay inside VBlank. */
+/* Metatiles change their pictures every 32 frames, a quarter a frame to stay inside VBlank. */
 static void animate(void) {
     if (animation_paused) return;
     animation_clock++;

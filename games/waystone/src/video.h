@@ -35,7 +35,7 @@ void queue_cell(uint8_t column, uint8_t row, uint8_t metatile);
 void draw_sprite(uint8_t entry, uint8_t x, uint8_t y, uint8_t picture, uint8_t flip);
 void hide_sprites(uint8_t first_entry);
 
-/* LCD off only. */
+/* Make the whole background blank (LCD off only). */
 void clear_background(void);
 
 /* Text on the background (LCD off only): columns and rows of 8 x 8 tiles; big is 16 x 16. */

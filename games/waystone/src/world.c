@@ -72,7 +72,9 @@ static uint8_t blocked(uint8_t x, uint8_t y) {
 
 static uint8_t player_picture(void) {
     uint8_t walking = step_pixels >= 4 && step_pixels < 12;
-    uint8_t standing = game.facing == DOWN ? SPRITE_DOWN : game.facing == UP ? SPRITE_UP : SPRITE_SIDE;
+    uint8_t standing = SPRITE_SIDE;
+    if (game.facing == DOWN) standing = SPRITE_DOWN;
+    if (game.facing == UP) standing = SPRITE_UP;
     return standing + walking;
 }
 
