@@ -36,6 +36,7 @@ from models.checkpoint import load_checkpoint, save_checkpoint
 from models.novelty import Novelty
 from models.progress import Progress, load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
+from training import pick_device
 
 STATE_KIND = "ppo_state"
 
@@ -278,7 +279,7 @@ def gae(
     carried = torch.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):
         delta = rewards[t] + gamma * next_values[t] - values[t]
-        carried = delta + gamma * gae_lambda * ~boundaries[t] * carried
+        carried = delta + gamma * gae_lambda * carried.masked_fill(boundaries[t], 0.0)
         advantages[t] = carried
     return advantages
 
@@ -472,10 +473,7 @@ class Agent:
 def make_agent(args: Args, game: Game) -> Agent:
     """Load the artefacts and put the parts together. Raises ValueError for what does not fit."""
     torch.manual_seed(args.seed)
-    name = args.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
+    device = pick_device(args.device)
     default = Path("reward_memory.pkl" if args.reward == "memory" else "reward_resnet34.pkl")
     progress = load_progress(args.reward, args.reward_model or default, args.num_envs, device)
     if args.pretrained_encoder:

@@ -93,7 +93,7 @@ class MemoryModel:
         belief = self.initial_belief(1)
         progress = []
         for start in range(0, len(frames), chunk):
-            for frame in torch.as_tensor(np.ascontiguousarray(frames[start : start + chunk])):
+            for frame in torch.tensor(frames[start : start + chunk]):
                 belief = self.update(belief, frame[None].to(belief.device))
                 progress.append(self.progress(belief).item())
         return np.array(progress, dtype=np.float32)
@@ -115,7 +115,7 @@ def fit_memory(runs: list[np.ndarray], config: MemoryConfig | None = None) -> Me
     per_bin: list[list[torch.Tensor]] = [[] for _ in range(config.bins)]
     for frames in runs:
         for bin_index, part in enumerate(np.array_split(np.arange(len(frames)), config.bins)):
-            pixels = torch.from_numpy(np.ascontiguousarray(frames[part[0] : part[-1] + 1]))
+            pixels = torch.tensor(frames[part[0] : part[-1] + 1])
             per_bin[bin_index].append(thumbnails(pixels, config.pool))
     stacks = [torch.cat(part) for part in per_bin]
     longest = max(map(len, stacks))

@@ -1,0 +1,113 @@
+"""The generative memory: a belief that follows a trajectory and is not talked into anything."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoint import ArtefactError
+from models.memory import MemoryConfig, fit_memory, load_memory, save_memory
+from models.progress import MemoryProgress
+
+CONFIG = MemoryConfig(bins=20)
+LENGTH = 60
+
+
+def make_run(seed=0, length=LENGTH):
+    """A run whose frames all differ: a 4x4-tile pattern that changes with the fraction done."""
+    rng = np.random.default_rng(7)
+    keys = rng.integers(0, 4, (8, 9, 10))
+    noise = np.random.default_rng(seed)
+    frames = []
+    for t in range(length):
+        position = t / (length - 1) * 6.999
+        step, within = int(position), position % 1
+        mixed = np.where(np.arange(90).reshape(9, 10) < within * 90, keys[step + 1], keys[step])
+        image = np.kron(mixed, np.ones((16, 16))) * 85
+        image = image + noise.normal(0, 2, image.shape)
+        frames.append(np.repeat(image.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
+    return np.stack(frames)
+
+
+@pytest.fixture(scope="module")
+def memory():
+    return fit_memory([make_run(0), make_run(1, LENGTH + 11)], CONFIG)
+
+
+def test_progress_rises_along_an_unseen_run(memory):
+    progress = memory.filter(make_run(2, LENGTH + 30))
+    assert progress[0] < 0.1 and progress[-1] > 0.9
+    assert np.corrcoef(progress, np.arange(len(progress)))[0, 1] > 0.98
+
+
+def test_a_reversed_run_falls(memory):
+    run = make_run(2)
+    progress = memory.filter(np.concatenate([run, run[::-1]]))
+    assert progress[LENGTH - 1] > 0.9 and progress[-1] < 0.15
+
+
+def test_waiting_does_not_pay(memory):
+    run = make_run(2)
+    waiting = np.concatenate([run[:30], np.repeat(run[29:30], 200, axis=0)])
+    progress = memory.filter(waiting)
+    assert abs(progress[-1] - progress[35]) < 0.05
+
+
+def test_a_frame_unlike_any_run_moves_nothing(memory):
+    run = make_run(2)
+    strange = np.full((50, 144, 160, 3), 255, dtype=np.uint8)
+    strange[:, ::2] = 0
+    progress = memory.filter(np.concatenate([run[:30], strange]))
+    assert np.abs(progress[30:] - progress[29]).max() < 0.03
+
+
+def test_filtering_is_bayes_rule(memory):
+    """One update equals the sum over all moves, written out."""
+    frame = torch.from_numpy(make_run(3)[20:21])
+    belief = torch.rand(1, CONFIG.bins)
+    belief /= belief.sum()
+    expected = np.zeros(CONFIG.bins)
+    for source in range(CONFIG.bins):
+        for move, p in ((-1, CONFIG.walk), (0, 1 - 2 * CONFIG.walk), (1, CONFIG.walk)):
+            target = min(max(source + move, 0), CONFIG.bins - 1)
+            expected[target] += p * belief[0, source].item()
+    distance = memory.distances(frame)[0].numpy()
+    expected *= np.exp(-distance / CONFIG.bandwidth) + CONFIG.outlier
+    updated = memory.update(belief, frame)[0].numpy()
+    np.testing.assert_allclose(updated, expected / expected.sum(), rtol=1e-4, atol=1e-7)
+
+
+def test_distances_are_to_the_nearest_frame_of_a_bin(memory):
+    run = make_run(0)
+    distances = memory.distances(torch.from_numpy(run[:1]))[0]
+    assert distances[0] < 1e-6 and distances[10] > 0.01
+
+
+def test_the_file_gives_the_same_scores(memory, tmp_path):
+    save_memory(tmp_path / "memory.pkl", memory)
+    run = make_run(4)
+    again = load_memory(tmp_path / "memory.pkl").filter(run)
+    np.testing.assert_allclose(again, memory.filter(run), atol=0.02)
+    with pytest.raises(ArtefactError, match="no reward_memory file"):
+        load_memory(tmp_path / "none.pkl")
+
+
+def test_too_short_runs_are_refused():
+    with pytest.raises(ValueError, match="at least 20 frames"):
+        fit_memory([make_run(0)[:19]], CONFIG)
+    with pytest.raises(ValueError, match="got 0 runs"):
+        fit_memory([], CONFIG)
+
+
+def test_what_is_remembered_can_be_put_back(memory):
+    """Load, then score again: the same number, in any environment."""
+    run = make_run(5)
+    progress = MemoryProgress(memory, 2)
+    for env in range(2):
+        progress.reset(env)
+    for frame in run[:20]:
+        context = progress.save(0)
+        scores = progress.score(np.stack([frame, run[0]]))
+    later = progress.score(run[40:41], np.array([0]))
+    progress.load(1, context)
+    assert progress.score(run[19:20], np.array([1]))[0] == pytest.approx(scores[0], abs=1e-6)
+    assert progress.score(run[40:41], np.array([1]))[0] == pytest.approx(later[0], abs=1e-6)

@@ -1,0 +1,135 @@
+"""The parts of PPO that must be right, without an emulator."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.actor_critic import ActorCritic, ActorCriticConfig, load_policy, save_policy
+from models.archive import Archive, Entry
+from models.novelty import Novelty
+from models.tokenizer import Encoder, TokenizerConfig
+from train_with_cnn_reward import gae, return_filter
+
+
+def slow_gae(rewards, values, next_values, boundaries, gamma, gae_lambda):
+    """The definition: the discounted sum of TD errors up to the next boundary."""
+    T, N = rewards.shape
+    advantages = np.zeros((T, N))
+    for n in range(N):
+        for t in range(T):
+            for k in range(t, T):
+                error = rewards[k, n] + gamma * next_values[k, n] - values[k, n]
+                advantages[t, n] += (gamma * gae_lambda) ** (k - t) * error
+                if boundaries[k, n]:
+                    break
+    return advantages
+
+
+def test_gae_equals_its_definition():
+    rng = np.random.default_rng(0)
+    rewards, values, next_values = rng.normal(size=(3, 20, 4))
+    boundaries = rng.random((20, 4)) < 0.15
+    inputs = [torch.from_numpy(x) for x in (rewards, values, next_values, boundaries)]
+    fast = gae(*inputs, gamma=0.9, gae_lambda=0.8)
+    slow = slow_gae(rewards, values, next_values, boundaries, 0.9, 0.8)
+    np.testing.assert_allclose(fast.numpy(), slow, rtol=1e-9)
+
+
+def test_a_cut_bootstraps_from_the_last_real_frame_and_stops_there():
+    rewards = torch.tensor([[0.0], [0.0], [100.0]])
+    values, next_values = torch.zeros(3, 1), torch.tensor([[0.0], [5.0], [0.0]])
+    boundaries = torch.tensor([[False], [True], [False]])
+    advantages = gae(rewards, values, next_values, boundaries, gamma=0.5, gae_lambda=1.0)
+    assert advantages[:, 0].tolist() == [0.5 * 2.5, 2.5, 100.0]
+
+
+def test_the_return_filter_keeps_the_best_whole_segments():
+    rewards = torch.zeros(8, 10)
+    rewards[3] = torch.arange(10.0)
+    mask, cutoff = return_filter(rewards, 0.8)
+    assert mask.tolist() == [False] * 2 + [True] * 8
+    assert cutoff == 2.0
+    assert return_filter(rewards, 1.0)[0].all()
+    assert return_filter(torch.zeros(8, 10), 0.75)[0].sum() == 8  # ties: still ceil(0.75 * 10)
+
+
+def entry(progress):
+    return Entry(bytes([int(progress * 100)]), torch.tensor([progress]), progress)
+
+
+def test_the_archive_is_bounded_and_leans_toward_progress():
+    rng = np.random.default_rng(0)
+    archive = Archive(cells=10, per_cell=3)
+    for progress in rng.random(1000):
+        if archive.wants(progress, rng):
+            archive.add(entry(progress), rng)
+    assert len(archive) == 30
+    drawn = np.array([archive.sample(rng).progress for _ in range(4000)])
+    shares = np.histogram(drawn, bins=10, range=(0, 1))[0] / 4000
+    np.testing.assert_allclose(shares, np.arange(1, 11) / 55, atol=0.03)
+
+
+def test_the_archive_survives_a_restart():
+    rng = np.random.default_rng(0)
+    archive = Archive(cells=10, per_cell=3)
+    for progress in (-0.5, 0.05, 0.5, 0.55, 1.7):
+        archive.add(entry(max(progress, 0.0)), rng)
+    again = Archive(cells=10, per_cell=3)
+    again.load_state_dict(archive.state_dict())
+    assert again.cells == archive.cells and again.frontier == archive.frontier == 1.7
+    again.discard(again.cells[-1][0])
+    assert len(again) == 4 and again.frontier == 0.55
+    assert Archive().sample(rng) is None
+
+
+def test_novelty_falls_with_visits_and_survives_a_restart():
+    novelty = Novelty(16, bits=12)
+    a, b = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    assert novelty(a[None]).item() == 1.0
+    assert novelty(torch.stack([a, b])).tolist() == pytest.approx([0.5**0.5, 1.0])
+    again = Novelty(16, bits=12, seed=9)
+    again.load_state_dict(novelty.state_dict())
+    assert again(a[None]).item() == pytest.approx(3**-0.5)
+
+
+@pytest.fixture(params=[False, True], ids=["feedforward", "gru"])
+def policy(request):
+    torch.manual_seed(0)
+    encoder = Encoder(TokenizerConfig(widths=(4, 4, 4, 8), grey=True, half_size=True))
+    return ActorCritic(ActorCriticConfig(hidden=16, gru=request.param), encoder)
+
+
+def test_a_sequence_equals_its_steps_and_starts_empty_the_memory(policy):
+    latents = torch.randn(6, 3, *policy.encoder.latent_shape)
+    starts = torch.zeros(6, 3, dtype=torch.bool)
+    starts[2, 1] = True
+    memory = torch.randn_like(policy.initial_memory(3))
+    logits, values, end = policy(latents, starts, memory)
+    for t in range(6):
+        step_logits, step_values, memory = policy(latents[t : t + 1], starts[t : t + 1], memory)
+        torch.testing.assert_close(step_logits[0], logits[t])
+        torch.testing.assert_close(step_values[0], values[t])
+    torch.testing.assert_close(memory, end)
+    fresh = policy(latents[2:3, 1:2], starts[2:3, 1:2], policy.initial_memory(1))[0]
+    torch.testing.assert_close(logits[2, 1], fresh[0, 0])
+
+
+def test_the_first_policy_is_near_uniform(policy):
+    logits, _, _ = policy(
+        torch.randn(1, 5, *policy.encoder.latent_shape),
+        torch.zeros(1, 5, dtype=torch.bool),
+        policy.initial_memory(5),
+    )
+    assert logits.softmax(dim=-1).max() < 0.15
+
+
+def test_a_policy_file_gives_the_same_actions(policy, tmp_path):
+    save_policy(tmp_path / "policy.pkl", policy, frame_skip=30)
+    again, extra = load_policy(tmp_path / "policy.pkl")
+    frames = torch.randint(0, 256, (1, 2, 144, 160, 3), dtype=torch.uint8)
+    starts, memory = torch.zeros(1, 2, dtype=torch.bool), policy.initial_memory(2)
+    torch.testing.assert_close(
+        policy(policy.encode(frames), starts, memory)[0],
+        again(again.encode(frames), starts, memory)[0],
+    )
+    assert extra["frame_skip"] == 30

@@ -1,0 +1,279 @@
+"""PPO, its environments and evaluation, tiny, on the bundled game."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from emurust import VecGameBoy
+from PIL import Image
+
+import evaluate_policy
+import train_with_cnn_reward as training_script
+from data.demo.prepare import replay
+from games.actions import BUTTONS, action_masks
+from games.game import BUNDLED_ROM, ROOT, find_game
+from games.movie import read_movie
+from models.actor_critic import load_policy
+from models.archive import Entry
+from models.checkpoint import load_checkpoint, save_checkpoint
+from models.memory import MemoryConfig, fit_memory, load_memory, save_memory
+from models.progress import MemoryProgress
+from models.reward_model import RewardModel, RewardModelConfig
+from models.tokenizer import Encoder, TokenizerConfig
+
+GAME = find_game(BUNDLED_ROM)
+INTRO = BUNDLED_ROM.parent / "intro.txt"
+MOVIE = read_movie(BUNDLED_ROM.parent / "movies" / "run_00.txt")
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory):
+    """A memory of one recorded run, a random encoder, a random reward model."""
+    directory = tmp_path_factory.mktemp("artefacts")
+    run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE)])
+    save_memory(directory / "reward_memory.pkl", fit_memory([run], MemoryConfig(bins=50)))
+    torch.manual_seed(0)
+    config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
+    encoder = Encoder(config).state_dict()
+    save_checkpoint(directory / "pretrained_encoder.pkl", "encoder", config, encoder)
+    config = RewardModelConfig("small", grey=True, half_size=True)
+    model = RewardModel(config).state_dict()
+    save_checkpoint(directory / "reward_resnet34.pkl", "reward_model", config, model)
+    return directory
+
+
+@pytest.fixture
+def args(artefacts, tmp_path):
+    return training_script.Args(
+        rom=BUNDLED_ROM,
+        reward="memory",
+        reward_model=artefacts / "reward_memory.pkl",
+        pretrained_encoder=artefacts / "pretrained_encoder.pkl",
+        reward_interval=1,
+        num_envs=4,
+        num_steps=8,
+        episode_steps=12,
+        iterations=4,
+        save_every=2,
+        hidden=16,
+        out=tmp_path / "checkpoints",
+        device="cpu",
+    )
+
+
+def make_envs(args, **changes):
+    args = replace(args, **changes)
+    progress = MemoryProgress(load_memory(args.reward_model), args.num_envs)
+    return training_script.CurriculumEnvs(args, GAME, progress, np.random.default_rng(0))
+
+
+def play_movie(envs, steps):
+    """Play the recorded run in every environment; returns the rewards, (steps, N)."""
+    return np.array(
+        [envs.step(np.full(envs.args.num_envs, int(mask).bit_length() - 1))[0] for mask in steps]
+    )
+
+
+def single_buttons(masks):
+    """Keep the presses of one button; waiting becomes Select, which the game ignores."""
+    return np.where(masks == 0, 64, masks)
+
+
+def test_every_action_arrives_in_the_game_as_its_own_button():
+    """8 environments, one action each: the byte where the game keeps its buttons shows which."""
+    emulators = VecGameBoy(GAME.rom, 8, frame_skip=8, hold_frames=8)
+    obs = np.zeros(emulators.obs_shape(), dtype=np.uint8)
+    emulators.reset(obs)
+    for _ in range(40):
+        emulators.step(np.zeros(8, dtype=np.uint8), obs)
+
+    def places_of(values):
+        return (emulators.read_memory_batch(0xC000, 0x2000) == np.reshape(values, (8, 1))).all(0)
+
+    before = places_of(np.zeros(8))
+    emulators.step(action_masks(np.arange(8)), obs)
+    assert (before & places_of([1, 2, 4, 8, 16, 32, 64, 128])).any()
+
+
+def test_reward_is_change_of_progress_minus_time(args):
+    envs = make_envs(args, num_envs=1, episode_steps=1000, fresh_share=1.0)
+    start = envs.score[0]
+    rewards = play_movie(envs, single_buttons(MOVIE[:120]))
+    expected = args.progress_scale * (envs.score[0] - start) - 120 * args.time_penalty
+    assert rewards.sum() == pytest.approx(expected, abs=1e-4)
+    assert envs.score[0] > start + 0.2
+
+
+def test_the_interval_pays_the_same_in_fewer_parts(args):
+    envs = make_envs(args, num_envs=1, episode_steps=1000, fresh_share=1.0, reward_interval=8)
+    rewards = play_movie(envs, single_buttons(MOVIE[:32]))[:, 0]
+    unpaid = np.isclose(rewards, -args.time_penalty)
+    assert unpaid.reshape(4, 8)[:, :7].all()
+
+
+def test_a_loaded_state_scores_as_when_it_was_saved(args):
+    """The archived score and state belong to the same frame, in whichever environment."""
+    envs = make_envs(args, num_envs=2, episode_steps=1000)
+    play_movie(envs, single_buttons(MOVIE[:100]))
+    entries = [entry for cell in envs.archive.cells for entry in cell]
+    assert len(entries) > 20
+    for entry in entries[::5]:
+        assert envs._load(1, entry)
+        assert envs.score[1] == pytest.approx(entry.progress, abs=1e-4)
+
+
+def test_a_jump_to_an_archived_state_is_no_reward(args):
+    envs = make_envs(args, num_envs=2, episode_steps=1000, fresh_share=0.0)
+    play_movie(envs, single_buttons(MOVIE[:150]))
+    best = max((e for cell in envs.archive.cells for e in cell), key=lambda e: e.progress)
+    envs.archive.cells = [[] for _ in envs.archive.cells]
+    envs.archive.cell(best.progress).append(best)
+    before = envs.score[0]
+    make = envs.emulators
+    make.reset(envs.obs, 0)
+    envs.progress.reset(0)
+    envs.restart(0)
+    assert envs.score[0] == pytest.approx(best.progress, abs=1e-4) and not envs.is_fresh[0]
+    reward, _, _ = envs.step(np.full(2, BUTTONS.index("Select")))
+    assert abs(reward[0]) < args.progress_scale * 0.05
+    assert before > 0.2  # what a jump from the beginning would have paid
+
+
+def test_a_state_that_scores_otherwise_is_dropped(args):
+    envs = make_envs(args, num_envs=2, episode_steps=1000, fresh_share=0.0)
+    play_movie(envs, single_buttons(MOVIE[:60]))
+    true = envs.archive.sample(np.random.default_rng(0))
+    envs.archive.cells = [[] for _ in envs.archive.cells]
+    lie = Entry(true.state, true.context, 0.99)
+    envs.archive.add(lie, np.random.default_rng(0))
+    envs.restart(0)
+    assert len(envs.archive) == 0 and envs.rejected == 1 and envs.is_fresh[0]
+
+
+def test_truncation_is_by_steps_and_restarts_the_environment(args):
+    envs = make_envs(args, episode_steps=5)
+    for step in range(5):
+        _, terminated, truncated = envs.step(np.zeros(4, dtype=int))
+        assert not terminated.any() and truncated.all() == (step == 4)
+    envs.restart(2)
+    assert envs.episode_steps.tolist() == [5, 5, 0, 5]
+
+
+def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args):
+    agent = training_script.make_agent(replace(args, episode_steps=5, start_movie=INTRO), GAME)
+    rollout, _ = agent.rollout()
+    cut_at = np.flatnonzero(rollout.boundaries[:, 0].numpy())
+    assert cut_at.tolist() == [4]
+    assert rollout.starts[:, 0].numpy().nonzero()[0].tolist() == [0, 5]
+    with torch.no_grad():
+        _, values, _ = agent.policy(rollout.inputs, rollout.starts, rollout.memory)
+    torch.testing.assert_close(values, rollout.values)
+    # Within an episode the next value is the value of the next frame; over a cut it is not.
+    torch.testing.assert_close(rollout.next_values[:4], rollout.values[1:5])
+    assert not torch.allclose(rollout.next_values[4], rollout.values[5])
+
+
+@pytest.mark.parametrize("changes", [{}, {"gru": True}, {"finetune_encoder": True}])
+def test_a_resumed_run_continues_exactly(args, changes):
+    args = replace(args, **changes)
+    training_script.main(args)
+    whole, _ = load_policy(args.out / "policy_final.pkl")
+    rows = (args.out / "metrics.jsonl").read_text().splitlines()
+
+    halves = replace(args, out=args.out.with_name("halves"), iterations=2)
+    training_script.main(halves)
+    training_script.main(replace(halves, iterations=4))
+    resumed, extra = load_policy(halves.out / "policy_final.pkl")
+    for name, weights in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], weights, rtol=0, atol=0)
+    assert extra["iteration"] == 4
+    again = (halves.out / "metrics.jsonl").read_text().splitlines()
+    for row, other in zip(rows, again, strict=True):
+        row, other = json.loads(row), json.loads(other)
+        row.pop("env_steps_per_second"), other.pop("env_steps_per_second")
+        assert row == other
+
+
+def test_the_frozen_encoder_stays_and_the_finetuned_one_moves(args):
+    for finetune in (False, True):
+        run = replace(args, finetune_encoder=finetune, iterations=1, fresh=True)
+        training_script.main(run)
+        policy, _ = load_policy(run.out / "policy_final.pkl")
+        before = load_checkpoint(args.pretrained_encoder, "encoder")["state_dict"]
+        same = all(torch.equal(before[k], v) for k, v in policy.encoder.state_dict().items())
+        assert same != finetune
+
+
+def test_other_settings_are_not_mixed_into_a_saved_run(args):
+    training_script.main(replace(args, iterations=1))
+    with pytest.raises(ValueError, match=r"other settings \(--gamma\).*--fresh"):
+        training_script.main(replace(args, iterations=2, gamma=0.5))
+
+
+def test_the_single_frame_score_drives_it_too(args, artefacts):
+    row = training_script.main(
+        replace(
+            args,
+            reward="score",
+            reward_model=artefacts / "reward_resnet34.pkl",
+            reward_interval=64,
+            iterations=1,
+            start_movie=INTRO,
+        )
+    )
+    assert np.isfinite(row["losses/value"]) and row["archive/rejected"] == 0
+
+
+def test_the_start_movie_begins_episodes_after_the_intro(args):
+    envs = make_envs(args, start_movie=INTRO)
+    held = GAME.milestones_held(envs.emulators.read_memory_batch)
+    names = [m.name for m, is_held in zip(GAME.milestones, held[0], strict=True) if is_held]
+    assert "named" in names and (held == held[0]).all()
+
+
+def test_evaluation_counts_milestones_and_draws(args, tmp_path):
+    training_script.main(replace(args, iterations=1))
+    evaluation = evaluate_policy.Args(
+        policy=args.out / "policy_final.pkl",
+        rom=BUNDLED_ROM,
+        steps=20,
+        episodes=3,
+        gif_steps=10,
+        start_movie=INTRO,
+        out=tmp_path / "evaluation",
+        device="cpu",
+    )
+    results = evaluate_policy.main(evaluation)
+    assert results["random"]["milestones_per_episode"] >= [2, 2, 2]
+    assert results == json.loads((tmp_path / "evaluation" / "results.json").read_text())
+    with Image.open(tmp_path / "evaluation" / "both.gif") as gif:
+        assert gif.size == (320, 144) and gif.n_frames > 1
+    again = evaluate_policy.main(replace(evaluation, out=tmp_path / "again"))
+    assert again["trained"] == results["trained"]
+
+
+def test_a_bootstrap_interval_holds_the_mean():
+    low, high = evaluate_policy.bootstrap_interval(np.arange(20.0))
+    assert 5 < low < 9.5 < high < 14
+    assert evaluate_policy.bootstrap_interval(np.full(4, 3.0)) == (3.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "message"),
+    [
+        ("train_with_cnn_reward.py", ["--reward-model", "no.pkl"], "train_reward_model.py"),
+        ("train_with_cnn_reward.py", ["--return-filter", "0"], "expected --return-filter"),
+        ("evaluate_policy.py", ["--policy", "no.pkl"], "train_with_cnn_reward.py"),
+        ("evaluate_policy.py", ["--episodes", "0"], "expected --steps, --episodes"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(script, flags, message, tmp_path):
+    command = [sys.executable, str(ROOT / script), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
+    assert message in done.stderr
