@@ -144,6 +144,8 @@ def main(args: Args) -> dict:
     dynamics = Dynamics(dynamics_config).to(device)
     if args.channels_last:
         tokenizer.to(memory_format=torch.channels_last)
+        if lpips is not None:
+            lpips.to(memory_format=torch.channels_last)
     log_dir = args.out / LOG_DIR
     with SummaryWriter(log_dir) as writer:
         spent = train_tokenizer(args, tokenizer, lpips, train, val, writer)
@@ -204,7 +206,7 @@ def train_tokenizer(
         sum(run.num_frames for run in train) / args.batch_size
     )
     total = args.epochs * epoch_steps
-    limit = args.time_limit_seconds and args.time_limit_seconds * (1 - DYNAMICS_TIME_SHARE)
+    limit = share_of_limit(args, 1 - DYNAMICS_TIME_SHARE)
     saved_at = seconds
     if training_progress(step, total, seconds, limit) < 1:
         # Latents are about to change: what dynamics learned on the old ones is void.
@@ -254,6 +256,11 @@ def train_tokenizer(
     save_state(state, settings, parts, step, seconds)
     frames_per_second = step * args.batch_size / seconds if seconds else 0.0
     return {"steps": step, "seconds": seconds, "frames_per_second": frames_per_second}
+
+
+def share_of_limit(args: Args, share: float) -> float | None:
+    """Return the seconds that one stage may take; None is no limit."""
+    return None if args.time_limit_seconds is None else args.time_limit_seconds * share
 
 
 def evenly_spaced_frames(runs: list[Run], count: int) -> torch.Tensor:
@@ -327,7 +334,7 @@ def train_dynamics(
     step, seconds = load_state(state, settings, parts, args.fresh)
     epoch_steps = args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size)
     total = args.dynamics_epochs * epoch_steps
-    limit = args.time_limit_seconds and args.time_limit_seconds * DYNAMICS_TIME_SHARE
+    limit = share_of_limit(args, DYNAMICS_TIME_SHARE)
     saved_at = seconds
     bar = tqdm(total=total, initial=step, desc="dynamics", unit="step")
     while (progress := training_progress(step, total, seconds, limit)) < 1:

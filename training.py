@@ -33,8 +33,10 @@ def training_progress(
     step: int, total_steps: int, seconds: float, limit_seconds: float | None
 ) -> float:
     """Return how much of the training is done, in [0, 1], by steps or by time: what ends first."""
-    by_time = seconds / limit_seconds if limit_seconds else 0.0
-    return min(1.0, max(step / total_steps if total_steps else 1.0, by_time))
+    by_steps = step / total_steps if total_steps > 0 else 1.0
+    if limit_seconds is None:
+        return min(1.0, by_steps)
+    return min(1.0, max(by_steps, seconds / limit_seconds if limit_seconds > 0 else 1.0))
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:
@@ -60,7 +62,7 @@ def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[in
         if (was := state["config"].get(name)) != value:
             raise ValueError(
                 f"{path} was made with {name} {was}, got {value}: keep to {was} to go on from it, "
-                "or pass --fresh to start again"
+                "pass --fresh to start all over, or delete that file"
             )
     for name, part in parts.items():
         part.load_state_dict(state["state_dict"][name])

@@ -10,11 +10,13 @@ import torch
 
 import pretrain_visual
 import train_reward_model
+from data.frames import find_runs
 from models.checkpoint import ArtefactError
-from models.dynamics import load_dynamics
+from models.dynamics import Dynamics, DynamicsConfig, load_dynamics
 from models.reward_model import load_reward_model
 from models.tokenizer import load_encoder, load_tokenizer
 from tests.synthetic_runs import walk_frames, write_walks
+from training import learning_rate, training_progress
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -143,6 +145,34 @@ def test_a_time_limit_ends_training_and_still_saves(data, tmp_path):
     )
     assert 0 < metrics["tokenizer"]["steps"] < 10**4
     assert load_dynamics(tmp_path / "pretrained_dynamics.pkl")
+
+
+def test_bf16_trains_too(data, tmp_path):
+    changes = {"precision": "bf16", "epochs": 1}
+    assert pretrain_visual.main(visual(data, tmp_path, **changes))["tokenizer"]["psnr_db"] > 0
+    assert train_reward_model.main(reward(data, tmp_path, **changes))["training"]["steps"] == 3
+
+
+def test_a_model_that_copies_has_no_skill_and_still_frames_are_told_apart(data):
+    run = find_runs(data)[0]
+    shrunk = torch.from_numpy(run.frames[:, ::16, ::16, :1].copy()).permute(0, 3, 1, 2)
+    dynamics = Dynamics(DynamicsConfig(latent_channels=1, kind="mlp"))
+    table = pretrain_visual.evaluate_dynamics(dynamics, [run], [shrunk / 255], (1, 8))
+    moved = (run.frames[4:-7] != run.frames[3:-8]).any(axis=(1, 2, 3)).sum()
+    assert table["1"]["windows"] == 40 - 4 - 8 + 1 > table["1"]["windows_changed"] == moved
+    for row in table.values():
+        assert row["skill"] == row["skill_changed"] == 0 < row["mse_copy"]
+    assert table["1"]["mse_copy"] < table["1"]["mse_copy_changed"]
+
+
+def test_learning_rate_warms_up_holds_and_falls_to_zero():
+    assert learning_rate(1.0, 0, 0.0) < 0.1
+    assert learning_rate(1.0, 100, 0.5) == 1.0
+    assert learning_rate(1.0, 100, 0.85) == pytest.approx(0.5)
+    assert learning_rate(1.0, 100, 1.0) == 0.0
+    assert training_progress(5, 10, 0.0, None) == 0.5  # by steps
+    assert training_progress(5, 10, 9.0, 10.0) == 0.9  # by time, which ends first
+    assert training_progress(0, 0, 0.0, None) == training_progress(0, 9, 0.0, 0.0) == 1.0
 
 
 def test_one_run_is_too_few(tmp_path):
