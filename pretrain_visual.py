@@ -2,8 +2,8 @@
 
     uv run python pretrain_visual.py --epochs 100
     uv run python pretrain_visual.py --precision bf16 --compile          # on a GPU
-    uv run python pretrain_visual.py --grey --half-size --widths 16 24 48 96 --lr 1e-3 \\
-        --dynamics-width 64 --dynamics-depth 2 --time-limit-seconds 240  # on two CPU cores
+    uv run python pretrain_visual.py --grey --half-size --widths 16 16 32 64 --batch-size 16 \\
+        --lr 2e-3 --dynamics-width 64 --dynamics-depth 2 --time-limit-seconds 300   # on 2 CPU cores
 
 Writes pretrained_tokenizer.pkl, pretrained_encoder.pkl (what the policy sees with),
 pretrained_dynamics.pkl, and pretrain_metrics.json with figures from runs that training never saw.

@@ -3,7 +3,7 @@
     uv run python train_reward_model.py
     uv run python train_reward_model.py --precision bf16 --compile         # on a GPU
     uv run python train_reward_model.py --backbone small --grey --half-size --lr 1e-3 \\
-        --time-limit-seconds 180                                           # on two CPU cores
+        --batch-size 32 --epochs 20 --time-limit-seconds 180               # on 2 CPU cores
 
 Writes reward_resnet34.pkl (the name is kept for every backbone), and reward_metrics.json with
 figures from runs that training never saw. The same command again goes on exactly where it stopped.

@@ -72,7 +72,9 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
         ) from error
     found = content.get("kind") if isinstance(content, dict) else None
     if found != kind:
-        raise ArtefactError(f"{path}: expected a file of kind {kind}, got {found or 'something else'}")
+        raise ArtefactError(
+            f"{path}: expected a file of kind {kind}, got {found or 'something else'}"
+        )
     if content["schema_version"] != SCHEMA_VERSION:
         raise ArtefactError(
             f"{path}: expected schema version {SCHEMA_VERSION}, "
