@@ -207,7 +207,8 @@ impl Cpu {
                 return;
             }
         }
-        if self.ime && bus.pending_interrupts() != 0 {
+        // Asked even without IME: the bus brings itself up to date here.
+        if bus.pending_interrupts() != 0 && self.ime {
             return self.dispatch(bus);
         }
         let after_ei = self.ei_delay;

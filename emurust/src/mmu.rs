@@ -342,7 +342,9 @@ impl Mmu {
         self.cart_ram.copy_from_slice(ram);
         let parts = &self.parts;
         let now = parts.clock;
-        if !(BOOT_CYCLES..1 << 60).contains(&now) || !now.is_multiple_of(M_CYCLE) || parts.deadline > 1 << 61
+        if !(BOOT_CYCLES..1 << 60).contains(&now)
+            || !now.is_multiple_of(M_CYCLE)
+            || parts.deadline > 1 << 61
         {
             return Err(StateError::new("the clock is out of range"));
         }

@@ -405,7 +405,7 @@ impl Ppu {
                 interrupts |= self.refresh_stat();
                 if self.line == 144 {
                     self.complete_frame();
-                    interrupts |= VBLANK_INTERRUPT | self.vblank_oam_interrupt();
+                    interrupts |= VBLANK_INTERRUPT;
                     self.mode = 1;
                     self.interrupt_mode = 1;
                     interrupts |= self.refresh_stat();

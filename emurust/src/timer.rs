@@ -186,3 +186,107 @@ impl Timer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same chip ticked every M-cycle, with an edge detector instead of arithmetic.
+    struct Twin {
+        counter: u16,
+        tima: u8,
+        tma: u8,
+        tac: u8,
+        signal: bool,
+        overflowed: bool,
+        reloading: bool,
+        interrupt: bool,
+    }
+
+    impl Twin {
+        fn detect_edge(&mut self) {
+            let bit = [9, 3, 5, 7][usize::from(self.tac & 3)];
+            let signal = self.tac & 4 != 0 && self.counter >> bit & 1 == 1;
+            if self.signal && !signal {
+                self.tima = self.tima.wrapping_add(1);
+                self.overflowed |= self.tima == 0;
+            }
+            self.signal = signal;
+        }
+
+        fn tick(&mut self) {
+            self.reloading = self.overflowed;
+            if self.overflowed {
+                self.overflowed = false;
+                self.tima = self.tma;
+                self.interrupt = true;
+            }
+            self.counter = self.counter.wrapping_add(4);
+            self.detect_edge();
+        }
+
+        fn write(&mut self, register: u16, value: u8) {
+            match register {
+                0 => self.counter = 0,
+                1 if self.reloading => {}
+                1 => {
+                    self.tima = value;
+                    self.overflowed = false;
+                }
+                2 => {
+                    self.tma = value;
+                    if self.reloading {
+                        self.tima = value;
+                    }
+                }
+                _ => self.tac = value & 7,
+            }
+            self.detect_edge();
+        }
+    }
+
+    #[test]
+    fn equals_its_cycle_by_cycle_twin() {
+        let mut seed = 7u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 8
+        };
+        let mut now = 0x10000;
+        let mut timer = Timer::after_boot(now);
+        let mut twin = Twin {
+            counter: 0xABCC,
+            tima: 0,
+            tma: 0,
+            tac: 0,
+            signal: false,
+            overflowed: false,
+            reloading: false,
+            interrupt: false,
+        };
+        for _ in 0..20_000 {
+            let span = [1, 4, 40, 3000][random() as usize % 4];
+            let cycles = 1 + random() % span;
+            for _ in 0..cycles {
+                twin.tick();
+            }
+            let predicted = timer.next_interrupt();
+            now += u64::from(cycles) * 4;
+            let interrupt = timer.update(now);
+            assert_eq!(interrupt, twin.interrupt);
+            assert_eq!(interrupt, predicted <= now);
+            twin.interrupt = false;
+            assert_eq!(timer.read(0xFF04, now), (twin.counter >> 8) as u8);
+            assert_eq!(timer.read(0xFF05, now), twin.tima);
+            if random() % 2 == 0 {
+                let register = random() as u16 % 4;
+                let value = match register {
+                    1 | 2 => 0xF0 | random() as u8,
+                    _ => random() as u8,
+                };
+                timer.write(register, value, now);
+                twin.write(register, value);
+            }
+        }
+    }
+}

@@ -2,13 +2,15 @@
 //! that holds them, searched to any depth. Without it these tests say so and pass.
 //!
 //! blargg's ROMs (github.com/retrio/gb-test-roms) print their verdict on the screen; mooneye's
-//! (prebuilt in github.com/Humpheh/goboy) leave Fibonacci numbers in the registers.
+//! (prebuilt in github.com/Humpheh/goboy) leave Fibonacci numbers in the registers; dmg-acid2
+//! (github.com/mattcurrie/dmg-acid2) draws a face.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use emurust::cartridge::Rom;
-use emurust::gameboy::GameBoy;
+use emurust::gameboy::{GameBoy, RGB_BYTES};
+use emurust::state::fnv1a;
 
 /// mooneye ROMs about other models, or not a pass-or-fail test.
 const OTHER_MODELS: [&str; 8] = [
@@ -126,6 +128,19 @@ fn assert_all_pass(roms: &[PathBuf], passes: fn(&Path) -> bool) {
 fn blargg() {
     let suites = ["cpu_instrs", "instr_timing", "mem_timing", "halt_bug"];
     assert_all_pass(&roms(&suites), blargg_passes);
+}
+
+/// The picture of dmg-acid2, img/reference-dmg.png there, as RGB bytes.
+#[test]
+fn dmg_acid2() {
+    const REFERENCE_HASH: u64 = 0x86DD_CD28_C551_7AA0;
+    assert_all_pass(&roms(&["dmg-acid2"]), |path| {
+        let (mut gameboy, mut scratch) = start(path);
+        gameboy.step(0, 60, 0, &mut scratch);
+        let mut picture = vec![0; RGB_BYTES];
+        gameboy.render(&mut picture);
+        fnv1a(&picture) == REFERENCE_HASH
+    });
 }
 
 #[test]

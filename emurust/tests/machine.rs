@@ -1,0 +1,102 @@
+//! The whole machine on hand-assembled programs: HALT, interrupts, EI, DMA, serial.
+
+use std::sync::Arc;
+
+use emurust::cartridge::Rom;
+use emurust::gameboy::GameBoy;
+
+/// Runs `code` (at 0150) for some frames; VBlank's handler is RETI, the others count in E.
+fn run(code: &[u8], frames: u64) -> GameBoy {
+    let mut rom = vec![0; 0x8000];
+    rom[0x40] = 0xD9;
+    for vector in [0x48, 0x50, 0x58, 0x60] {
+        rom[vector..vector + 2].copy_from_slice(&[0x1C, 0xD9]); // inc e; reti
+    }
+    rom[0x100..0x104].copy_from_slice(&[0x00, 0xC3, 0x50, 0x01]);
+    rom[0x150..0x150 + code.len()].copy_from_slice(code);
+    let mut gameboy = GameBoy::new(Arc::new(Rom::new(&rom).unwrap()));
+    let mut scratch = gameboy.clone();
+    gameboy.step(0, frames, 0, &mut scratch);
+    gameboy
+}
+
+const A: usize = 7;
+const E: usize = 3;
+
+#[test]
+fn halt_bug_reads_the_next_byte_twice() {
+    // di; ld a, 1; ldh (ff), a; ldh (0f), a; xor a; halt; inc a; jr -2
+    let gameboy = run(
+        &[
+            0xF3, 0x3E, 1, 0xE0, 0xFF, 0xE0, 0x0F, 0xAF, 0x76, 0x3C, 0x18, 0xFE,
+        ],
+        1,
+    );
+    assert_eq!(gameboy.cpu.regs[A], 2);
+}
+
+#[test]
+fn halt_without_ime_wakes_but_does_not_dispatch() {
+    // di; ld a, 1; ldh (ff), a; xor a; ldh (0f), a; ld e, a; halt; inc a; jr -2
+    let code = [
+        0xF3, 0x3E, 1, 0xE0, 0xFF, 0xAF, 0xE0, 0x0F, 0x5F, 0x76, 0x3C, 0x18, 0xFE,
+    ];
+    assert_eq!(run(&code, 2).cpu.regs[A], 1);
+}
+
+#[test]
+fn ei_waits_for_one_instruction() {
+    // ld a, 4; ldh (ff), a; ldh (0f), a; xor a; ld e, a; ei; inc a; inc a; di; ld b, e; jr -2.
+    // The timer's request is served between the two INC: the handler sees none of the second.
+    let code = [
+        0x3E, 4, 0xE0, 0xFF, 0xE0, 0x0F, 0xAF, 0x5F, 0xFB, 0x3C, 0x3C, 0xF3, 0x18, 0xFE,
+    ];
+    let mut gameboy = run(&code, 1);
+    assert_eq!((gameboy.cpu.regs[A], gameboy.cpu.regs[E]), (2, 1));
+    // The return address below the stack's top: after the first INC.
+    assert_eq!([gameboy.peek(0xFFFC), gameboy.peek(0xFFFD)], [0x5A, 0x01]);
+}
+
+#[test]
+fn the_timer_interrupts_at_its_rate() {
+    // ld e, 0; ld a, 5; ldh (07), a; ld a, 4; ldh (ff), a; xor a; ldh (0f), a; ei; halt; nop; jr -4
+    let code = [
+        0x1E, 0, 0x3E, 5, 0xE0, 0x07, 0x3E, 4, 0xE0, 0xFF, 0xAF, 0xE0, 0x0F, 0xFB, 0x76, 0, 0x18,
+        0xFC,
+    ];
+    // TIMA overflows every 16 * 256 cycles: 17.1 times a frame.
+    assert_eq!(run(&code, 1).cpu.regs[E], 17);
+    assert_eq!(run(&code, 10).cpu.regs[E], 171);
+}
+
+#[test]
+fn a_serial_transfer_ends_after_eight_bits() {
+    // ld e, 0; ld a, 8; ldh (ff), a; xor a; ldh (0f), a; ldh (01), a; ei; ld a, 81; ldh (02), a;
+    // halt; nop; ldh a, (01); jr -2
+    let code = [
+        0x1E, 0, 0x3E, 8, 0xE0, 0xFF, 0xAF, 0xE0, 0x0F, 0xE0, 0x01, 0xFB, 0x3E, 0x81, 0xE0, 0x02,
+        0x76, 0, 0xF0, 0x01, 0x18, 0xFE,
+    ];
+    let mut gameboy = run(&code, 1);
+    assert_eq!(
+        (gameboy.cpu.regs[E], gameboy.cpu.regs[A]),
+        (1, 0xFF),
+        "no cable: ones come in"
+    );
+    assert_eq!(gameboy.peek(0xFF02), 0x7F);
+}
+
+#[test]
+fn oam_dma_copies_from_work_ram_although_it_changes_later() {
+    // ld hl, c000; loop: ld a, l; ld (hl+), a; ld a, l; cp a0; jr nz, loop;
+    // ld a, c0; ldh (46), a; nop; nop; ld hl, c000; ld (hl), 55; jr -2
+    let code = [
+        0x21, 0x00, 0xC0, 0x7D, 0x22, 0x7D, 0xFE, 0xA0, 0x20, 0xF9, 0x3E, 0xC0, 0xE0, 0x46, 0, 0,
+        0x21, 0x00, 0xC0, 0x36, 0x55, 0x18, 0xFE,
+    ];
+    let mut gameboy = run(&code, 1);
+    for low in 0..0xA0 {
+        assert_eq!(gameboy.peek(0xFE00 | low), low as u8);
+    }
+    assert_eq!((gameboy.peek(0xC000), gameboy.peek(0xFF46)), (0x55, 0xC0));
+}
