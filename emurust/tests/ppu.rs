@@ -13,6 +13,9 @@ const OBP1: u16 = 0xFF49;
 const WY: u16 = 0xFF4A;
 const WX: u16 = 0xFF4B;
 
+/// When the first line 0 begins, 52 cycles after the boot ROM's end.
+const LINE_0: u64 = 1 << 20;
+
 /// An LCD with clear memory, and the time it is up to: the start of line 0.
 struct Bench {
     ppu: Ppu,
@@ -21,10 +24,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut ppu = Ppu::after_boot(0, &[0; 48]);
+        let mut ppu = Ppu::after_boot(LINE_0 - 52, &[0; 48]);
         ppu.vram.fill(0);
         ppu.oam.fill(0);
-        let mut bench = Bench { ppu, now: 52 };
+        let mut bench = Bench { ppu, now: LINE_0 };
         for (register, value) in [(BGP, 0xE4), (OBP0, 0xE4), (OBP1, 0x1B), (SCX, 0)] {
             bench.write(register, value);
         }
@@ -209,7 +212,7 @@ fn the_window_counts_its_own_lines() {
         );
     }
     // Hidden on lines 6 and 7, the window goes on where it was.
-    let to_line_start = FRAME_CYCLES - (bench.now - 52) % FRAME_CYCLES;
+    let to_line_start = FRAME_CYCLES - (bench.now - LINE_0) % FRAME_CYCLES;
     bench.run(to_line_start + 6 * 456);
     bench.write(LCDC, 0xD1);
     bench.run(2 * 456);
