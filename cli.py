@@ -14,7 +14,7 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
     that the user can mend (ValueError, missing file); 130 after Ctrl-C.
     """
     description = sys.modules[main.__module__].__doc__
-    args = tyro.cli(args_type, description=description, config=(tyro.conf.OmitArgPrefixes,))
+    args = tyro.cli(args_type, description=description, config=(tyro.conf.FlagCreatePairsOff,))
     try:
         main(args)
     except (ValueError, FileNotFoundError) as error:

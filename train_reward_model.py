@@ -5,8 +5,9 @@
     uv run python train_reward_model.py --backbone small --grey --half-size --lr 1e-3 \\
         --batch-size 32 --epochs 20 --time-limit-seconds 180               # on 2 CPU cores
 
-Writes reward_resnet34.pkl (the name is kept for every backbone), and reward_metrics.json with
-figures from runs that training never saw. The same command again goes on exactly where it stopped.
+Writes reward_resnet34.pkl (the name is kept for every backbone), reward_memory.pkl (nothing to
+train: the frames themselves, and a filter), and reward_metrics.json, which compares the two on runs
+that training never saw. The same command again goes on exactly where it stopped.
 """
 
 import math
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from cli import run_script
 from data.frames import Run, find_runs, sample_pairs, split_runs
 from models.checkpoint import save_checkpoint
+from models.memory import MemoryConfig, MemoryModel, fit_memory, save_memory
 from models.ordering import ordering_metrics, rank_correlation
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
 from training import (
@@ -119,10 +121,21 @@ def main(args: Args) -> dict:
         "training": spent | {"rises_over_training_runs": rises},
         "score": ordering_metrics(scores, [run.fps for run in val]),
     }
+    memory = make_memory(train)
+    save_memory(args.out / "reward_memory.pkl", memory)
+    filtered = [memory.filter(run.frames) for run in val]
+    metrics["memory"] = ordering_metrics(filtered, [run.fps for run in val])
     write_json(args.out / "reward_metrics.json", metrics)
     print(f"held-out runs: {', '.join(metrics['val_runs'])}")
     print_report("score", metrics["score"])
+    print_report("memory", metrics["memory"])
     return metrics
+
+
+def make_memory(train: list[Run]) -> MemoryModel:
+    """Fit the generative memory, with fewer bins where the shortest run has fewer frames."""
+    bins = min(MemoryConfig.bins, min(run.num_frames for run in train))
+    return fit_memory([run.frames for run in train], MemoryConfig(bins=bins))
 
 
 def train_score(

@@ -482,7 +482,7 @@ def make_agent(args: Args, game: Game) -> Agent:
         encoder = Encoder(TokenizerConfig())
     trains_encoder = args.finetune_encoder or not args.pretrained_encoder
     policy = ActorCritic(ActorCriticConfig(hidden=args.hidden, gru=args.gru), encoder).to(device)
-    policy.encoder.requires_grad_(trains_encoder)
+    policy.encoder.requires_grad_(trains_encoder).to(memory_format=torch.channels_last)
     trained = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5)
     novelty = Novelty(int(np.prod(encoder.latent_shape)), seed=args.seed).to(device)

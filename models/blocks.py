@@ -21,10 +21,21 @@ def frames_to_images(frames: torch.Tensor, grey: bool, half_size: bool) -> torch
         raise ValueError(
             f"expected frames (B, 144, 160, 3) uint8, got {tuple(frames.shape)} {frames.dtype}"
         )
-    images = frames.permute(0, 3, 1, 2).float() / 255
     if grey:
-        images = images.mean(dim=1, keepdim=True)
+        return pooled_grey(frames, 2 if half_size else 1)[:, None]
+    images = frames.permute(0, 3, 1, 2).float() / 255
     return F.avg_pool2d(images, 2) if half_size else images
+
+
+def pooled_grey(frames: torch.Tensor, side: int) -> torch.Tensor:
+    """Average squares of `side` pixels over all channels: (B, H, W, C) uint8 → (B, H/side, W/side).
+
+    float32 in [0, 1]. Sums in integers, rows first: several times faster than pooling floats.
+    """
+    B, H, W, C = frames.shape
+    rows = frames.reshape(B, H // side, side, W * C).sum(dim=2, dtype=torch.int32)
+    cells = rows.reshape(B, H // side, W // side, side * C).sum(dim=3)
+    return cells.float() / (255 * C * side**2)
 
 
 def norm(channels: int) -> nn.GroupNorm:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from models.blocks import pooled_grey
 from models.checkpoint import load_checkpoint, save_checkpoint
 
 KIND = "reward_memory"
@@ -35,28 +36,13 @@ class MemoryConfig:
     """probability a step of moving one bin up, and one down: no drift, so waiting pays nothing"""
 
 
-def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
-    """Turn frames (B, 144, 160, 3) uint8 into grey (B, 144 * 160 / pool**2) in [0, 1]."""
-    grey = frames.float().mean(dim=-1).div_(255.0)
-    return F.avg_pool2d(grey[:, None], pool).flatten(1)
-
-
 class MemoryModel:
-    """Thumbnails of the runs, (bins, frames a bin, pixels), and the filter over their bins.
+    """The filter, and what it compares with: thumbnails (M, pixels) and their bins (M,)."""
 
-    Bins hold different numbers of frames: short ones are filled up by repeating their last frame,
-    which changes no minimum.
-    """
-
-    def __init__(self, config: MemoryConfig, bank: torch.Tensor):
+    def __init__(self, config: MemoryConfig, bank: torch.Tensor, bins: torch.Tensor):
         self.config = config
-        self.bank = bank
-        self._flat = bank.flatten(0, 1)
-        self._flat_squared = self._flat.square().mean(dim=1)
-
-    def to(self, device: torch.device | str) -> "MemoryModel":
-        """Return the same memory on another device."""
-        return MemoryModel(self.config, self.bank.to(device))
+        self.bank, self.bins = bank, bins
+        self._bank_squared = bank.square().mean(dim=1)
 
     def initial_belief(self, batch: int) -> torch.Tensor:
         """Return the belief at power-on, (batch, bins): all in the first bin."""
@@ -66,10 +52,16 @@ class MemoryModel:
 
     def distances(self, frames: torch.Tensor) -> torch.Tensor:
         """Return each bin's distance to frames (B, 144, 160, 3) uint8: (B, bins), its nearest."""
-        x = thumbnails(frames, self.config.pool)
-        dots = x @ self._flat.T / x.shape[1]
-        squared = x.square().mean(dim=1, keepdim=True) + self._flat_squared - 2 * dots
-        return squared.clamp_(min=0).unflatten(1, self.bank.shape[:2]).amin(dim=2)
+        x = pooled_grey(frames, self.config.pool).flatten(1)
+        dots = x @ self.bank.T / x.shape[1]
+        squared = x.square().mean(dim=1, keepdim=True) + self._bank_squared - 2 * dots
+        nearest = squared.new_full((len(x), self.config.bins), torch.inf)
+        index = self.bins.expand(len(x), -1)
+        return nearest.scatter_reduce_(1, index, squared, "amin").clamp_(min=0)
+
+    def likelihood(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return how likely frames (B, 144, 160, 3) are in each bin, (B, bins), up to a factor."""
+        return torch.exp(-self.distances(frames) / self.config.bandwidth) + self.config.outlier
 
     def update(self, belief: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
         """Move a belief (B, bins) by one step and weigh it by what the frames show."""
@@ -79,8 +71,7 @@ class MemoryModel:
         down = torch.cat([belief[:, 1:], torch.zeros_like(belief[:, :1])], dim=1)
         down[:, 0] += belief[:, 0]
         prior = (1 - 2 * walk) * belief + walk * (up + down)
-        likelihood = torch.exp(-self.distances(frames) / self.config.bandwidth)
-        posterior = prior * (likelihood + self.config.outlier)
+        posterior = prior * self.likelihood(frames)
         return posterior / posterior.sum(dim=1, keepdim=True)
 
     def progress(self, belief: torch.Tensor) -> torch.Tensor:
@@ -102,35 +93,68 @@ class MemoryModel:
 def fit_memory(runs: list[np.ndarray], config: MemoryConfig | None = None) -> MemoryModel:
     """Build a memory from runs, each (T, 144, 160, 3) uint8.
 
-    Raises ValueError when there is no run, or a run has fewer frames than there are bins, which
-    would leave holes in the path.
+    The shortest run, which wastes least, spreads evenly over the bins. The others linger and stray
+    elsewhere, so their own clocks say little: each is aligned with the shortest. Frames that look
+    the same in one bin are kept once. Raises ValueError when there is no run, or the shortest has
+    fewer frames than there are bins, which would leave holes in the path.
     """
     config = config or MemoryConfig()
-    if not runs or min(map(len, runs)) < config.bins:
-        got = f"{len(runs)} runs, the shortest of {min(map(len, runs), default=0)} frames"
+    shortest = min(map(len, runs), default=0)
+    if shortest < config.bins:
         raise ValueError(
-            f"a memory needs runs of at least {config.bins} frames each, got {got}: "
-            "pass fewer bins, or prepare longer runs"
+            f"a memory needs runs of at least {config.bins} frames each, got {len(runs)} runs, "
+            f"the shortest of {shortest} frames: pass fewer bins, or prepare longer runs"
         )
-    per_bin: list[list[torch.Tensor]] = [[] for _ in range(config.bins)]
-    for frames in runs:
-        for bin_index, part in enumerate(np.array_split(np.arange(len(frames)), config.bins)):
-            pixels = torch.tensor(frames[part[0] : part[-1] + 1])
-            per_bin[bin_index].append(thumbnails(pixels, config.pool))
-    stacks = [torch.cat(part) for part in per_bin]
-    longest = max(map(len, stacks))
-    bank = torch.stack([torch.cat([s, s[-1:].expand(longest - len(s), -1)]) for s in stacks])
-    return MemoryModel(config, bank)
+    reference = min(runs, key=len)
+    even = torch.arange(shortest) * config.bins // shortest
+    path = MemoryModel(config, torch.cat(list(_thumbnails(reference, config.pool))), even)
+    banks, bins = [path.bank], [path.bins]
+    for run in runs:
+        if run is not reference:
+            banks.append(torch.cat(list(_thumbnails(run, config.pool))))
+            bins.append(align(path, run))
+    rows = torch.cat([torch.cat(bins)[:, None], torch.cat(banks).mul(255).round()], dim=1)
+    rows = rows.short().unique(dim=0)  # the bin, then the pixels
+    return MemoryModel(config, rows[:, 1:].float() / 255, rows[:, 0].long())
+
+
+def _thumbnails(run: np.ndarray, pool: int, chunk: int = 256):
+    """Yield the thumbnails of a run, `chunk` frames at a time."""
+    for start in range(0, len(run), chunk):
+        yield pooled_grey(torch.tensor(run[start : start + chunk]), pool).flatten(1)
+
+
+def align(path: MemoryModel, run: np.ndarray, max_jump: int = 3, chunk: int = 256) -> torch.Tensor:
+    """Return the bins of a run's frames, (T,): the likeliest way along `path` that never goes back.
+
+    From frame to frame it stays or goes up by at most `max_jump` bins (Viterbi's algorithm).
+    """
+    pieces = (torch.tensor(run[start : start + chunk]) for start in range(0, len(run), chunk))
+    log_likelihood = torch.cat([path.likelihood(piece) for piece in pieces]).log()
+    best = log_likelihood[0]
+    came_from = []
+    for step in log_likelihood[1:]:
+        shifted = [
+            F.pad(best, (jump, 0), value=-torch.inf)[: len(best)] for jump in range(max_jump + 1)
+        ]
+        best, jump = torch.stack(shifted).max(dim=0)
+        best = best + step
+        came_from.append(jump)
+    bins = [int(best.argmax())]
+    for jump in reversed(came_from):
+        bins.append(bins[-1] - int(jump[bins[-1]]))
+    return torch.tensor(bins[::-1])
 
 
 def save_memory(path: Path | str, memory: MemoryModel) -> None:
-    """Write a memory as an artefact, thumbnails rounded to 8 bits."""
+    """Write a memory as an artefact, thumbnails in 8 bits."""
     bank = memory.bank.mul(255).round().to(torch.uint8).cpu()
-    save_checkpoint(path, KIND, memory.config, {"bank": bank})
+    save_checkpoint(path, KIND, memory.config, {"bank": bank, "bins": memory.bins.cpu()})
 
 
 def load_memory(path: Path | str, device: torch.device | str = "cpu") -> MemoryModel:
     """Read a memory artefact. Raises ArtefactError, which names the command that makes it."""
     checkpoint = load_checkpoint(path, KIND)
-    bank = checkpoint["state_dict"]["bank"].to(device).float().div_(255.0)
-    return MemoryModel(MemoryConfig(**checkpoint["config"]), bank)
+    state = checkpoint["state_dict"]
+    bank = state["bank"].to(device).float().div_(255.0)
+    return MemoryModel(MemoryConfig(**checkpoint["config"]), bank, state["bins"].to(device))
