@@ -1,10 +1,13 @@
 """A vectorised Game Boy (DMG) for reinforcement learning."""
 
-from typing import TypedDict, final
+from typing import TypedDict, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["VecGameBoy"]
+
+@type_check_only
 class Registers(TypedDict):
     """Processor registers of one machine; `clock` is in clock cycles since power-on."""
 
