@@ -30,7 +30,8 @@ class VecGameBoy:
     action mask held for the first `hold_frames` frames and released for the rest. Masks: bit 0
     Right, 1 Left, 2 Up, 3 Down, 4 A, 5 B, 6 Select, 7 Start. Observations are written in place into
     a C-contiguous uint8 array of shape `obs_shape()` and show the last frame the LCD completed, in
-    the greys 255, 170, 85, 0. The same ROM and actions give the same bytes at any number of threads.
+    the greys 255, 170, 85, 0. The same ROM and actions give the same bytes at any number of
+    threads.
     """
 
     def __new__(
@@ -44,8 +45,8 @@ class VecGameBoy:
     ) -> VecGameBoy:
         """`num_threads` 0 takes one per core.
 
-        Raises ValueError: the ROM is too short or its mapper is not supported, or a number is out of
-        range.
+        Raises ValueError: the ROM is too short, its mapper is not supported, or a number is out
+        of range.
         """
 
     @property
@@ -70,7 +71,7 @@ class VecGameBoy:
     def reset(self, obs: NDArray[np.uint8], env: int | None = None) -> None:
         """Powers on all machines, or only machine `env`; then draws all into `obs`.
 
-        Raises ValueError: `obs` has another shape, another dtype, or is not contiguous and writable.
+        Raises ValueError: `obs` has another shape or dtype, or is not contiguous and writable.
         Raises IndexError: no such env.
         """
 
@@ -79,8 +80,8 @@ class VecGameBoy:
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Steps all machines; `actions` are uint8 button masks of shape (num_envs,).
 
-        Returns `(rewards, dones)`: float32 zeros and bools, both (num_envs,). A machine is done when
-        an illegal opcode has locked it up.
+        Returns `(rewards, dones)`: float32 zeros and bools, both (num_envs,). A machine is done
+        when an illegal opcode has locked it up.
 
         Raises ValueError: `actions` or `obs` has another shape or dtype, or `obs` is not contiguous
         and writable.
@@ -89,7 +90,7 @@ class VecGameBoy:
     def render(self, obs: NDArray[np.uint8]) -> None:
         """Draws all machines into `obs` without advancing them.
 
-        Raises ValueError: `obs` has another shape, another dtype, or is not contiguous and writable.
+        Raises ValueError: `obs` has another shape or dtype, or is not contiguous and writable.
         """
 
     def save_state(self, env: int) -> int:
@@ -113,8 +114,8 @@ class VecGameBoy:
     def import_state(self, env: int, state: bytes) -> None:
         """Puts machine `env` into a state made by `export_state` with the same ROM.
 
-        Raises IndexError: no such env. Raises ValueError: the bytes are damaged, of another version,
-        or of another ROM; the machine is then unchanged.
+        Raises IndexError: no such env. Raises ValueError: the bytes are damaged, of another
+        version, or of another ROM; the machine is then unchanged.
         """
 
     def read_memory(self, env: int, addr: int, length: int) -> NDArray[np.uint8]:
