@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import tyro
 
@@ -10,16 +10,25 @@ import tyro
 def run_script(main: Callable[[Any], Any], args_type: type) -> None:
     """Parse `args_type` (a dataclass) from the command line and call `main` with it.
 
-    The help text is the script's docstring. Exit codes: 0; 2 with one line on stderr for a mistake
-    that the user can mend (ValueError, missing file); 130 after Ctrl-C.
+    The help text is the script's docstring. Exit codes: 0; 2 with one line on stderr for what the
+    user can mend (ValueError, OSError, a full GPU); 130 after Ctrl-C. Anything else is our mistake
+    and keeps its traceback.
     """
     description = sys.modules[main.__module__].__doc__
     args = tyro.cli(args_type, description=description, config=(tyro.conf.FlagCreatePairsOff,))
     try:
         main(args)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's; not every script imports torch
+            raise
+        fail("the GPU's memory is full: lower --batch-size or --num-envs, or pass --device cpu")
     except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)

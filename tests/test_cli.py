@@ -1,0 +1,67 @@
+"""How a script ends: the exit code, and what its user reads."""
+
+import errno
+import sys
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from cli import run_script
+
+
+@dataclass
+class Args:
+    steps: int = 1
+
+
+def run(monkeypatch, main, *flags: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["script.py", *flags])
+    run_script(main, Args)
+
+
+def raising(error: BaseException):
+    def main(args: Args) -> dict:
+        raise error
+
+    return main
+
+
+def test_main_gets_the_flags(monkeypatch):
+    seen = []
+
+    def main(args: Args) -> None:
+        seen.append(args)
+
+    run(monkeypatch, main, "--steps", "3")
+    assert seen == [Args(steps=3)]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("expected 2, got 1"), "error: expected 2, got 1\n"),
+        (FileNotFoundError("no runs: make some"), "error: no runs: make some\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.pkl"), "No space left on device: 'a"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.pkl"), "Permission denied: 'a.pkl'"),
+        (torch.cuda.OutOfMemoryError("CUDA\ntried"), "lower --batch-size or --num-envs"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_exit_code_2(monkeypatch, capsys, error, message):
+    with pytest.raises(SystemExit) as exit:
+        run(monkeypatch, raising(error))
+    stderr = capsys.readouterr().err
+    assert exit.value.code == 2
+    assert stderr.startswith("error: ") and message in stderr and stderr.count("\n") == 1
+
+
+def test_ctrl_c_is_exit_code_130(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as exit:
+        run(monkeypatch, raising(KeyboardInterrupt()))
+    assert exit.value.code == 130 and capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes"), KeyError("latents")])
+def test_our_own_mistakes_keep_their_traceback(monkeypatch, error):
+    with pytest.raises(type(error)):
+        run(monkeypatch, raising(error))
