@@ -1,12 +1,13 @@
 """The policy: a frame's latents, an optional memory, and two heads for actions and value."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 from models.tokenizer import Encoder, TokenizerConfig
 
 KIND = "policy"
@@ -34,7 +35,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = encoder
-        features = int(torch.tensor(encoder.latent_shape).prod())
+        features = math.prod(encoder.latent_shape)
         hidden = config.hidden
         self.trunk = nn.Sequential(
             nn.Flatten(1),
@@ -92,7 +93,8 @@ def save_policy(path: Path | str, policy: ActorCritic, **extra) -> None:
 def load_policy(path: Path | str, device: torch.device | str = "cpu") -> tuple[ActorCritic, dict]:
     """Read a policy and what `save_policy` kept beside it. Raises ArtefactError."""
     checkpoint = load_checkpoint(path, KIND)
-    encoder = Encoder(TokenizerConfig(**checkpoint["encoder_config"]))
-    policy = ActorCritic(ActorCriticConfig(**checkpoint["config"]), encoder)
-    policy.load_state_dict(checkpoint["state_dict"])
+    with fitting(path, KIND):
+        encoder = Encoder(TokenizerConfig(**checkpoint["encoder_config"]))
+        policy = ActorCritic(ActorCriticConfig(**checkpoint["config"]), encoder)
+        policy.load_state_dict(checkpoint["state_dict"])
     return policy.to(device).eval(), checkpoint

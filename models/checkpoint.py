@@ -5,6 +5,8 @@ extras. Loading unpickles tensors and plain values only, so a file from a strang
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,8 +61,7 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
     Raises ArtefactError, one line, when the file is missing, damaged, of another kind or version,
     or holds anything but tensors and plain values.
     """
-    path = Path(path)
-    remedy = f"make it with `{MADE_BY[kind]}`" if kind in MADE_BY else "make it again"
+    path, remedy = Path(path), _remedy(kind)
     if not path.is_file():
         raise ArtefactError(f"no {kind} file at {path}: {remedy}")
     try:
@@ -75,12 +76,30 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
         raise ArtefactError(
             f"{path}: expected a file of kind {kind}, got {found or 'something else'}"
         )
-    if content["schema_version"] != SCHEMA_VERSION:
+    if (version := content.get("schema_version")) != SCHEMA_VERSION:
         raise ArtefactError(
-            f"{path}: expected schema version {SCHEMA_VERSION}, "
-            f"got {content['schema_version']}: {remedy}"
+            f"{path}: expected schema version {SCHEMA_VERSION}, got {version}: {remedy}"
         )
     return content
+
+
+@contextmanager
+def fitting(path: Path | str, kind: str) -> Iterator[None]:
+    """Around the code that rebuilds a model from an artefact's content.
+
+    Turns what it raises when config, weights or extras do not fit into ArtefactError, one line.
+    """
+    try:
+        yield
+    except (TypeError, KeyError, ValueError, RuntimeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        raise ArtefactError(
+            f"{path}: its content does not fit ({reason}): {_remedy(kind)}"
+        ) from error
+
+
+def _remedy(kind: str) -> str:
+    return f"make it with `{MADE_BY[kind]}`" if kind in MADE_BY else "delete it to start again"
 
 
 def load_model(
@@ -91,12 +110,7 @@ def load_model(
     Raises ArtefactError as `load_checkpoint` does, also when the weights do not fit the config.
     """
     content = load_checkpoint(path, kind)
-    try:
+    with fitting(path, kind):
         model = model_type(config_type(**content["config"]))
         model.load_state_dict(content["state_dict"])
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ArtefactError(
-            f"{path}: its weights do not fit its config ({str(error).splitlines()[0]}): "
-            f"make it with `{MADE_BY[kind]}`"
-        ) from error
     return model.to(device).eval()

@@ -2,12 +2,13 @@
 
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
 import torch
 from torch import nn
 
+from models.actor_critic import ActorCritic, ActorCriticConfig, load_policy
 from models.checkpoint import (
     MADE_BY,
     ArtefactError,
@@ -15,6 +16,7 @@ from models.checkpoint import (
     load_model,
     save_checkpoint,
 )
+from models.tokenizer import Encoder, TokenizerConfig
 
 
 @dataclass
@@ -94,9 +96,26 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     assert "99" in refusal(path)
 
 
-@pytest.mark.parametrize("config", [{"size": 4}, {"unknown": 1}])
+@pytest.mark.parametrize("config", [{"size": 4}, {"unknown": 1}, {"size": -1}])
 def test_weights_that_do_not_fit_their_config_are_refused(tmp_path, config):
     path = tmp_path / "encoder.pkl"
     save_checkpoint(path, "encoder", config, Model(Config()).state_dict())
-    with pytest.raises(ArtefactError, match="do not fit"):
+    with pytest.raises(ArtefactError, match=r"does not fit \(.+\): make it with") as caught:
         load_model(path, "encoder", Model, Config)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_policy_that_does_not_fit_is_refused(tmp_path):
+    path, encoder = tmp_path / "policy.pkl", Encoder(TokenizerConfig(widths=(8, 8, 8, 8)))
+    policy = ActorCritic(ActorCriticConfig(hidden=8), encoder)
+    encoder_config, weights = asdict(encoder.config), policy.state_dict()
+    for config, extras, reason in (
+        ({"hidden": 9}, {"encoder_config": encoder_config}, "state_dict"),
+        ({"unknown": 1}, {"encoder_config": encoder_config}, "unknown"),
+        ({"hidden": 8}, {"encoder_config": encoder_config | {"grey": True}}, "state_dict"),
+        ({"hidden": 8}, {}, "no 'encoder_config'"),
+    ):
+        save_checkpoint(path, "policy", config, weights, **extras)
+        with pytest.raises(ArtefactError, match=f"does not fit .*{reason}") as caught:
+            load_policy(path)
+        assert "\n" not in str(caught.value)
