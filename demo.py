@@ -6,10 +6,11 @@
 Ctrl-C keeps what is done; the same command goes on from there.
 """
 
+import hashlib
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
 from cli import run_script
-from games.game import BUNDLED_ROM
+from games.game import BUNDLED_ROM, ROOT
 from training import write_json
 
 #: The encoder's input and size on a CPU: one grey channel, half the resolution.
@@ -45,11 +46,6 @@ class Stage:
     name: str
     run: Callable[[Any], dict]
     args: Any
-
-    @property
-    def settings(self) -> dict:
-        """The flags as plain JSON values."""
-        return json.loads(json.dumps(asdict(self.args), default=str))
 
 
 def make_stages(args: Args, out: Path) -> list[Stage]:
@@ -125,29 +121,50 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
     ]
 
 
-def run_stages(stages: list[Stage], record_path: Path) -> dict:
-    """Run the stages that are not yet done with these settings; returns name → results and wall_s.
+def plain(args: Any) -> dict:
+    """Return flags as JSON values, paths inside the repository relative to it."""
+    flags = json.loads(json.dumps(asdict(args), default=str))
+    return {k: v.removeprefix(f"{ROOT}/") if isinstance(v, str) else v for k, v in flags.items()}
 
-    A stage whose flags have changed is run again, and so is everything after it.
+
+def digest(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 of files' contents, in order of their names."""
+    contents = (path.read_bytes() for path in sorted(paths))
+    return hashlib.sha256(b"".join(contents)).hexdigest()
+
+
+def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict[str, dict]:
+    """Run what is not yet done; returns, by stage, settings, results and wall_s.
+
+    A stage that was stopped goes on. One whose flags have changed, or any when `inputs` (a digest
+    of what all starts from) has, is run afresh, and so is everything after it.
     """
-    done = json.loads(record_path.read_text()) if record_path.exists() else {}
-    record: dict[str, dict] = {}
+    record = json.loads(record_path.read_text()) if record_path.exists() else {}
+    redone = False
     for number, stage in enumerate(stages, start=1):
-        before = done.get(stage.name)
-        if before and before["settings"] == stage.settings:
+        settings = plain(stage.args) | {"inputs": inputs}
+        entry = record.get(stage.name, {})
+        same = not redone and entry.get("settings") == settings
+        if same and "results" in entry:
             print(f"[{number}/{len(stages)}] {stage.name}: done already")
-            record[stage.name] = before
             continue
-        done = {}
+        redone = True
+        args = stage.args
+        if not same:
+            entry = {"settings": settings, "wall_s": 0.0}
+            if hasattr(args, "fresh"):
+                args = replace(args, fresh=True)
+            for later in stages[number - 1 :]:
+                record.pop(later.name, None)
+        record[stage.name] = entry
+        write_json(record_path, record)
         print(f"\n[{number}/{len(stages)}] {stage.name}")
         started = time.monotonic()
-        results = stage.run(stage.args)
-        record[stage.name] = {
-            "settings": stage.settings,
-            "results": results,
-            "wall_s": round(time.monotonic() - started, 1),
-        }
-        write_json(record_path, record)
+        try:
+            entry["results"] = stage.run(args)
+        finally:
+            entry["wall_s"] = round(entry["wall_s"] + time.monotonic() - started, 1)
+            write_json(record_path, record)
     return record
 
 
@@ -156,7 +173,8 @@ def main(args: Args) -> dict:
     out = args.out or Path("runs") / ("demo" if args.preset == "full" else f"demo-{args.preset}")
     out.mkdir(parents=True, exist_ok=True)
     stages = make_stages(args, out)
-    record = run_stages(stages, out / "stages.json")
+    inputs = digest([BUNDLED_ROM, *prepare.find_movies(prepare.Args.movies)])
+    record = run_stages(stages, out / "stages.json", inputs)
     results = record["evaluate"]["results"]
     report = {
         "trained": results["trained"],

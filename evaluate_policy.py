@@ -20,9 +20,9 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import trange
 
 from cli import run_script
+from curriculum import play_masks, start_masks
 from games.actions import NUM_ACTIONS, action_masks
 from games.game import Game, find_game
-from games.movie import read_movie
 from models.actor_critic import ActorCritic, load_policy
 from training import pick_device, write_json
 
@@ -44,7 +44,9 @@ class Args:
     greedy: bool = False
     """take the most probable action; default: sample, as in training"""
     start_movie: Path | None = None
-    """input movie played before every episode; default: start from power-on"""
+    """input movie played before every episode; default: what the policy was trained with"""
+    noop_max: int = 10
+    """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: int = 400
     """steps from the start that the GIFs show"""
     out: Path = Path("runs/evaluation")
@@ -98,14 +100,23 @@ def trained_agent(policy: ActorCritic, episodes: int, seed: int, greedy: bool) -
     return act
 
 
-def play(act: Act, game: Game, args: Args, timing: dict[str, int], name: str) -> Episodes:
-    """Play `args.episodes` episodes of `args.steps` steps."""
-    emulators = VecGameBoy(game.rom, args.episodes, **timing)
+def beginnings(masks: np.ndarray, game: Game, args: Args) -> list[bytes]:
+    """Return the states in which the episodes begin: after `masks`, then a random wait."""
+    states, _ = play_masks(np.append(masks, np.zeros(args.noop_max, dtype=np.uint8)), game)
+    waits = np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
+    return [states[len(masks) - 1 + wait] for wait in waits]
+
+
+def play(
+    act: Act, game: Game, args: Args, timing: dict[str, int], states: list[bytes], name: str
+) -> Episodes:
+    """Play an episode of `args.steps` steps from each of `states`."""
+    emulators = VecGameBoy(game.rom, len(states), **timing)
     obs = np.zeros(emulators.obs_shape(), dtype=np.uint8)
-    emulators.reset(obs)
-    for mask in read_movie(args.start_movie) if args.start_movie else ():
-        emulators.step(np.full(args.episodes, mask, dtype=np.uint8), obs)
-    first = np.full((args.episodes, len(game.milestones)), -1)
+    for env, state in enumerate(states):
+        emulators.import_state(env, state)
+    emulators.render(obs)
+    first = np.full((len(states), len(game.milestones)), -1)
     video = np.zeros((min(args.gif_steps, args.steps), *obs.shape[:3]), dtype=np.uint8)
     for step in trange(args.steps, desc=name, unit="step"):
         emulators.step(action_masks(act(obs)), obs)
@@ -195,8 +206,10 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
 
 def main(args: Args) -> dict:
     """Play both agents at the same budget, write results.json and the GIFs; returns the results."""
-    if args.steps < 1 or args.episodes < 1 or args.gif_steps < 1:
-        raise ValueError("expected --steps, --episodes and --gif-steps of 1 or more, got less")
+    for flag, low in {"steps": 1, "episodes": 1, "gif_steps": 1, "noop_max": 0}.items():
+        if getattr(args, flag) < low:
+            name = f"--{flag.replace('_', '-')}"
+            raise ValueError(f"expected {name} of {low} or more, got {getattr(args, flag)}")
     policy, checkpoint = load_policy(args.policy, pick_device(args.device))
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}) with {args.policy}")
@@ -209,7 +222,10 @@ def main(args: Args) -> dict:
         "trained": trained_agent(policy, args.episodes, args.seed, args.greedy),
         "random": random_agent(args.seed),
     }
-    episodes = {name: play(act, game, args, timing, name) for name, act in agents.items()}
+    trained_from = np.array(checkpoint["start_masks"], dtype=np.uint8)
+    masks = start_masks(args.start_movie) if args.start_movie else trained_from
+    states = beginnings(masks, game, args)
+    episodes = {name: play(act, game, args, timing, states, name) for name, act in agents.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     videos = {name: e.video[:, median_episode(e)] for name, e in episodes.items()}
     videos["both"] = np.concatenate([videos["trained"], videos["random"]], axis=2)
@@ -222,6 +238,7 @@ def main(args: Args) -> dict:
         "steps": args.steps,
         "episodes": args.episodes,
         "seed": args.seed,
+        "noop_max": args.noop_max,
         "gif": str(args.out / "both.gif"),
     }
     write_tensorboard(args.out / "tensorboard", results, gifs["both"])

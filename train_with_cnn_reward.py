@@ -10,31 +10,32 @@ A small run on a CPU, on progress that is filtered along the trajectory:
     uv run python train_with_cnn_reward.py --reward memory --reward-interval 1 \\
         --pretrained-encoder pretrained_encoder.pkl --iterations 100
 
-Ctrl-C keeps everything; the same command goes on where it stopped.
+Ctrl-C finishes the iteration and saves; the same command goes on where it stopped.
 """
 
+import hashlib
 import json
+import math
+import signal
 import time
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from emurust import VecGameBoy
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from cli import run_script
-from games.actions import BUTTONS, action_masks
+from curriculum import CurriculumConfig, CurriculumEnvs, start_masks
+from games.actions import BUTTONS
 from games.game import Game, find_game
-from games.movie import read_movie
 from models.actor_critic import ActorCritic, ActorCriticConfig, save_policy
-from models.archive import Archive, Entry
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.novelty import Novelty
-from models.progress import Progress, load_progress
+from models.progress import REWARD_FILES, load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
 from training import pick_device
 
@@ -42,7 +43,7 @@ STATE_KIND = "ppo_state"
 
 
 @dataclass
-class Args:
+class Args(CurriculumConfig):
     # --- what is played, and what teaches it
     rom: Path | None = None
     """ROM to play; default: the one in roms/, else the bundled game"""
@@ -56,32 +57,8 @@ class Args:
     """train the pretrained encoder on, too (slower); default: frozen"""
     out: Path = Path("checkpoints")
     """directory of policy_*.pkl, training_state.pkl and metrics.jsonl"""
-
-    # --- emulators
-    num_envs: int = 32
-    """emulators played at once"""
-    frame_skip: int = 30
-    """frames of the game a step: 30 is half a second"""
-    hold_frames: int = 8
-    """frames of a step for which the button is held"""
-
-    # --- reward
-    reward_interval: int = 64
-    """steps between two computations of the progress delta"""
-    progress_scale: float = 10.0
-    """reward for the progress of one whole run"""
-    time_penalty: float = 0.001
-    """cost of a step"""
     novelty_coef: float = 0.01
     """weight of the bonus for screens not seen before, 1/sqrt(visits); 0 turns it off"""
-
-    # --- curriculum
-    episode_steps: int = 1024
-    """steps until an episode is cut and the environment starts elsewhere"""
-    fresh_share: float = 0.3
-    """share of episodes that start at the beginning, not at an archived state; 1: no curriculum"""
-    start_movie: Path | None = None
-    """input movie played before every beginning, such as games/waystone/intro.txt"""
 
     # --- PPO
     iterations: int = 50000
@@ -119,127 +96,13 @@ class Args:
     device: str = "auto"
     """auto, cpu or cuda"""
     save_every: int = 50
-    """iterations between two saves of the training state and a policy"""
+    """iterations between two saves of the training state and policy_final.pkl"""
+    snapshots: int = 20
+    """policies kept along the way as policy_<iteration>.pkl, evenly spaced"""
     fresh: bool = False
     """start over, even when there is a training state to go on from"""
     time_limit_minutes: float | None = None
     """stop after this much wall time, as if the iterations were done"""
-
-
-class CurriculumEnvs:
-    """N emulators with a progress reward, started from power-on or from archived states."""
-
-    def __init__(self, args: Args, game: Game, progress: Progress, rng: np.random.Generator):
-        self.args, self.game, self.progress, self.rng = args, game, progress, rng
-        self.emulators = VecGameBoy(
-            game.rom, args.num_envs, args.frame_skip, hold_frames=args.hold_frames
-        )
-        self.obs = np.zeros(self.emulators.obs_shape(), dtype=np.uint8)
-        self.archive = Archive()
-        self.rejected = 0
-        self.score = np.zeros(args.num_envs, dtype=np.float32)
-        self.episode_steps = np.zeros(args.num_envs, dtype=np.int64)
-        self.is_fresh = np.zeros(args.num_envs, dtype=bool)
-        self.reached = np.zeros((args.num_envs, len(game.milestones)), dtype=bool)
-        self.beginning = self._play_start_movie()
-        for env in range(args.num_envs):
-            self.restart(env)
-
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Press `actions` (N,) indices for one step; `obs` then shows the outcome.
-
-        Returns reward (N,) float32 without novelty, terminated (N,) and truncated (N,) bool.
-        Nothing is restarted here: value the last real frame first, then call `restart`.
-        """
-        args = self.args
-        _, terminated = self.emulators.step(action_masks(actions), self.obs)
-        terminated = np.asarray(terminated, dtype=bool)
-        self.episode_steps += 1
-        self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
-        truncated = (self.episode_steps >= args.episode_steps) & ~terminated
-        due = self.episode_steps % args.reward_interval == 0
-        due |= truncated | terminated
-        reward = np.full(args.num_envs, -args.time_penalty, dtype=np.float32)
-        if due.any():
-            envs = np.flatnonzero(due)
-            reward[envs] += args.progress_scale * self._advance_score(envs)
-        return reward, terminated, truncated
-
-    def _advance_score(self, envs: np.ndarray) -> np.ndarray:
-        """Score the frames of `envs`, archive the moments worth it, return the change of score."""
-        before = self.score[envs]
-        contexts = {env: self.progress.save(env) for env in envs}
-        self.score[envs] = self.progress.score(self.obs[envs], envs)
-        for env in envs:
-            if self.archive.wants(self.score[env], self.rng):
-                state = self.emulators.export_state(env)
-                entry = Entry(state, contexts[env], float(self.score[env]))
-                self.archive.add(entry, self.rng)
-        return self.score[envs] - before
-
-    def restart(self, env: int) -> None:
-        """Begin an episode: afresh with probability `fresh_share`, else from the archive."""
-        fresh = self.rng.random() < self.args.fresh_share
-        entry = None if fresh else self.archive.sample(self.rng)
-        if entry is not None and not self._load(env, entry):
-            self.archive.discard(entry)
-            self.rejected += 1
-            entry = None
-        if entry is None and not self._load(env, self.beginning):
-            raise RuntimeError("the beginning of the game does not score as it did before")
-        self.is_fresh[env] = entry is None
-        self.episode_steps[env] = 0
-        self.reached[env] = False
-
-    def _load(self, env: int, entry: Entry) -> bool:
-        """Load a moment and score it again; False when it does not score as it was saved."""
-        self.emulators.import_state(env, entry.state)
-        self.emulators.render(self.obs)
-        self.progress.load(env, entry.context)
-        envs = np.array([env])
-        self.score[env] = self.progress.score(self.obs[envs], envs)[0]
-        return abs(self.score[env] - entry.progress) < 1e-3
-
-    def _play_start_movie(self) -> Entry:
-        """Play from power-on to where fresh episodes begin, scoring every step on the way."""
-        self.emulators.reset(self.obs)
-        masks = (
-            read_movie(self.args.start_movie) if self.args.start_movie else np.zeros(1, np.uint8)
-        )
-        env = np.array([0])
-        self.progress.reset(0)
-        for mask in masks:
-            self.emulators.step(np.full(self.args.num_envs, mask, dtype=np.uint8), self.obs)
-            context = self.progress.save(0)
-            score = float(self.progress.score(self.obs[env], env)[0])
-        return Entry(self.emulators.export_state(0), context, score)
-
-    def state_dict(self) -> dict:
-        """Return everything that a resumed run needs to go on exactly."""
-        states = [self.emulators.export_state(env) for env in range(self.args.num_envs)]
-        return {
-            "states": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in states],
-            "contexts": [self.progress.save(env) for env in range(self.args.num_envs)],
-            "score": torch.from_numpy(self.score.copy()),
-            "episode_steps": torch.from_numpy(self.episode_steps.copy()),
-            "is_fresh": torch.from_numpy(self.is_fresh.copy()),
-            "reached": torch.from_numpy(self.reached.copy()),
-            "archive": self.archive.state_dict(),
-            "rejected": self.rejected,
-            "rng": json.dumps(self.rng.bit_generator.state),
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` returned."""
-        for env in range(self.args.num_envs):
-            self.emulators.import_state(env, state["states"][env].numpy().tobytes())
-            self.progress.load(env, state["contexts"][env])
-        self.emulators.render(self.obs)
-        for name in ("score", "episode_steps", "is_fresh", "reached"):
-            getattr(self, name)[...] = state[name].numpy()
-        self.archive.load_state_dict(state["archive"])
-        self.rejected = state["rejected"]
-        self.rng.bit_generator.state = json.loads(state["rng"])
 
 
 @dataclass
@@ -328,7 +191,7 @@ class Agent:
     def rollout(self) -> tuple[Rollout, dict[str, float]]:
         """Play `num_steps` steps in all environments. Returns them, and figures about them."""
         args, envs = self.args, self.envs
-        columns: dict[str, list[torch.Tensor]] = {name: [] for name in Rollout.__annotations__}
+        columns = defaultdict(list)
         ended: dict[str, list[float]] = {"gain": [], "milestones": []}
         bonuses = []
         start_memory = self.memory.clone()
@@ -358,18 +221,17 @@ class Agent:
             columns["boundaries"].append(torch.from_numpy(boundary).to(self.device))
             if boundary.any():
                 cut = np.flatnonzero(boundary)
-                for env in cut:
-                    if envs.is_fresh[env]:
-                        ended["milestones"].append(envs.reached[env].sum())
-                        ended["gain"].append(envs.score[env] - envs.beginning.progress)
-                    envs.restart(env)
+                fresh = cut[envs.is_fresh[cut]]
+                ended["milestones"] += envs.reached[fresh].sum(axis=1).tolist()
+                ended["gain"] += (envs.score[fresh] - envs.beginning.progress).tolist()
+                envs.restart(cut)
                 self.starts[cut] = True
                 new_inputs, new_latents = self.look(cut)
                 inputs[cut], latents[cut] = new_inputs, new_latents
                 logits, values, memory = self._act(latents, self.starts, self.memory)
         rollout = Rollout(
             memory=start_memory,
-            **{name: torch.stack(column) for name, column in columns.items() if column},
+            **{name: torch.stack(column) for name, column in columns.items()},
         )
         metrics = {f"fresh_episode/{name}": np.mean(v) for name, v in ended.items() if v}
         metrics["novelty/bonus"] = float(np.mean(bonuses or [0.0]))
@@ -393,7 +255,7 @@ class Agent:
         returns = advantages + rollout.values
         kept, cutoff = return_filter(rollout.rewards, args.return_filter)
         chosen = advantages[:, kept]
-        advantages = (advantages - chosen.mean()) / (chosen.std() + 1e-8)
+        advantages = (advantages - chosen.mean()) / (chosen.std(correction=0) + 1e-8)
 
         sums: dict[str, float] = {}
         batches = 0
@@ -457,6 +319,7 @@ class Agent:
             "memory": self.memory,
             "starts": self.starts,
             "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all(),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -467,15 +330,21 @@ class Agent:
         self.envs.load_state_dict(state["envs"])
         self.memory = state["memory"].to(self.device)
         self.starts = state["starts"].to(self.device)
-        torch.set_rng_state(state["torch_rng"].cpu())
+        torch.set_rng_state(state["torch_rng"])
+        if len(state["cuda_rng"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+
+
+def reward_path(args: Args) -> Path:
+    """Return the reward's artefact: as told, or the name that its training script gives it."""
+    return args.reward_model or Path(REWARD_FILES[args.reward])
 
 
 def make_agent(args: Args, game: Game) -> Agent:
     """Load the artefacts and put the parts together. Raises ValueError for what does not fit."""
     torch.manual_seed(args.seed)
     device = pick_device(args.device)
-    default = Path("reward_memory.pkl" if args.reward == "memory" else "reward_resnet34.pkl")
-    progress = load_progress(args.reward, args.reward_model or default, args.num_envs, device)
+    progress = load_progress(args.reward, reward_path(args), args.num_envs, device)
     if args.pretrained_encoder:
         encoder = load_encoder(args.pretrained_encoder, device)
     else:
@@ -485,55 +354,91 @@ def make_agent(args: Args, game: Game) -> Agent:
     policy.encoder.requires_grad_(trains_encoder).to(memory_format=torch.channels_last)
     trained = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5)
-    novelty = Novelty(int(np.prod(encoder.latent_shape)), seed=args.seed).to(device)
+    novelty = Novelty(math.prod(encoder.latent_shape), seed=args.seed).to(device)
     envs = CurriculumEnvs(args, game, progress, np.random.default_rng(args.seed))
     return Agent(args, policy, optimizer, novelty, envs, device, trains_encoder)
 
 
 def check(args: Args) -> None:
     """Raise ValueError for settings that can not work."""
-    if not 0 < args.return_filter <= 1:
-        raise ValueError(f"expected --return-filter in (0, 1], got {args.return_filter}")
-    if not 1 <= args.minibatches <= args.num_envs:
-        raise ValueError(
-            f"expected --minibatches from 1 to --num-envs ({args.num_envs}), got {args.minibatches}"
-        )
-    for name in ("num_envs", "num_steps", "reward_interval", "episode_steps", "iterations"):
+    counts = ("num_envs", "num_steps", "reward_interval", "episode_steps", "iterations")
+    for name in (*counts, "epochs", "minibatches", "hidden", "save_every", "snapshots"):
         if getattr(args, name) < 1:
-            raise ValueError(f"expected --{name.replace('_', '-')} of 1 or more, got 0 or less")
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"expected {flag} of 1 or more, got {getattr(args, name)}")
+    for name in ("gamma", "gae_lambda", "fresh_share", "return_filter"):
+        value = getattr(args, name)
+        if not 0 <= value <= 1 or (name == "return_filter" and value == 0):
+            flag, low = f"--{name.replace('_', '-')}", "above 0" if value == 0 else "from 0"
+            raise ValueError(f"expected {flag} {low} to 1, got {value}")
+    if args.minibatches > args.num_envs:
+        raise ValueError(
+            f"expected --minibatches up to --num-envs ({args.num_envs}), got {args.minibatches}"
+        )
 
 
 #: Flags that may change between a run and its continuation.
-FREE_FLAGS = ("iterations", "time_limit_minutes", "save_every", "fresh", "device", "out")
+FREE_FLAGS = (
+    "iterations", "time_limit_minutes", "save_every", "snapshots", "fresh", "device", "out"
+)  # fmt: skip
 
 
-def settings(args: Args) -> dict:
-    """Return the flags that a continued run must share, as plain JSON values."""
-    fixed = {k: v for k, v in asdict(args).items() if k not in FREE_FLAGS}
-    return json.loads(json.dumps(fixed, default=str))
+def settings(args: Args, game: Game) -> dict:
+    """Return what a continued run must share: flags, and files by content, not by path."""
+    fixed = {name: value for name, value in asdict(args).items() if name not in FREE_FLAGS}
+    fixed["rom"], fixed["reward_model"] = game.sha1, reward_path(args)
+    for name, value in fixed.items():
+        if isinstance(value, Path):
+            fixed[name] = hashlib.sha256(value.read_bytes()).hexdigest()
+    return fixed
 
 
-def resume(args: Args, agent: Agent, path: Path) -> int:
-    """Load the training state, if there is one, and return the iterations it has done."""
+def resume(args: Args, agent: Agent, path: Path, fixed: dict) -> tuple[int, float]:
+    """Load the training state, if there is one; return (iterations done, seconds spent)."""
     if args.fresh or not path.exists():
-        return 0
+        return 0, 0.0
     checkpoint = load_checkpoint(path, STATE_KIND)
-    changed = [k for k, v in settings(args).items() if checkpoint["config"].get(k) != v]
+    changed = [name for name, value in fixed.items() if checkpoint["config"].get(name) != value]
     if changed:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
         raise ValueError(
-            f"{path} was trained with other settings ({flags}): use the same ones to go on, "
-            "--fresh to start over, or another --out"
+            f"{path} was trained with other settings or files ({flags}): use the same ones to go "
+            "on, --fresh to start over, or another --out"
         )
     agent.load_state_dict(checkpoint["state_dict"])
-    return checkpoint["iteration"]
+    return checkpoint["iteration"], checkpoint["seconds"]
 
 
 def keep_rows(path: Path, iteration: int) -> None:
-    """Drop rows of metrics.jsonl that lie after `iteration`: the resumed run writes them again."""
-    rows = path.read_text().splitlines() if path.exists() else []
-    kept = [row for row in rows if json.loads(row)["iteration"] <= iteration]
-    path.write_text("".join(row + "\n" for row in kept))
+    """Drop rows of metrics.jsonl after `iteration`, which the resumed run writes again."""
+    kept = []
+    for row in path.read_text().splitlines() if path.exists() else ():
+        try:
+            if json.loads(row)["iteration"] > iteration:
+                break
+        except json.JSONDecodeError:  # the end of a row that a crash cut off
+            break
+        kept.append(row + "\n")
+    path.write_text("".join(kept))
+
+
+class Interrupt:
+    """Turns the first Ctrl-C into a wish to stop after this iteration; the second stops at once."""
+
+    wanted = False
+
+    def __enter__(self):
+        self.previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def _handle(self, *_) -> None:
+        if self.wanted:
+            raise KeyboardInterrupt
+        self.wanted = True
+        print("\nstopping after this iteration; Ctrl-C again to stop at once")
+
+    def __exit__(self, *_) -> None:
+        signal.signal(signal.SIGINT, self.previous)
 
 
 def main(args: Args) -> dict:
@@ -541,34 +446,38 @@ def main(args: Args) -> dict:
     check(args)
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}), reward: {args.reward}")
-    args.out.mkdir(parents=True, exist_ok=True)
     agent = make_agent(args, game)
+    fixed = settings(args, game)
+    args.out.mkdir(parents=True, exist_ok=True)
     state_path, metrics_path = args.out / "training_state.pkl", args.out / "metrics.jsonl"
-    done = resume(args, agent, state_path)
+    done, seconds = resume(args, agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")
     keep_rows(metrics_path, done)
 
-    def save(iteration: int) -> None:
-        state = agent.state_dict()
-        save_checkpoint(state_path, STATE_KIND, settings(args), state, iteration=iteration)
-
     def save_as(name: str, iteration: int) -> None:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
+        extra |= {"start_masks": start_masks(args.start_movie).tolist()}
         save_policy(args.out / name, agent.policy, **extra)
 
-    writer = SummaryWriter(str(args.out / "tensorboard"), purge_step=done)
+    def save(iteration: int) -> None:
+        save_as("policy_final.pkl", iteration)
+        state = agent.state_dict()
+        save_checkpoint(state_path, STATE_KIND, fixed, state, iteration=iteration, seconds=seconds)
+
+    writer = SummaryWriter(str(args.out / "tensorboard"), purge_step=done + 1)
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}
     row: dict[str, float] = {"iteration": done}
-    started, batch = time.monotonic(), args.num_envs * args.num_steps
+    iteration, batch = done, args.num_envs * args.num_steps
+    snapshot_every = math.ceil(args.iterations / args.snapshots)
     progress_bar = tqdm(range(done + 1, args.iterations + 1), initial=done, total=args.iterations)
-    iteration = done
-    try:
+    with writer, Interrupt() as interrupt:
         for iteration in progress_bar:
             began = time.monotonic()
             rollout, row = agent.rollout()
             row |= agent.update(rollout)
+            seconds += time.monotonic() - began
             row |= {
                 "iteration": iteration,
                 "env_steps": iteration * batch,
@@ -577,8 +486,9 @@ def main(args: Args) -> dict:
                 "archive/frontier": agent.envs.archive.frontier,
                 "archive/rejected": agent.envs.rejected,
             }
+            row = {name: round(float(value), 6) for name, value in row.items()}
             with metrics_path.open("a") as file:
-                file.write(json.dumps({k: round(float(v), 6) for k, v in row.items()}) + "\n")
+                file.write(json.dumps(row) + "\n")
             for name, value in row.items():
                 writer.add_scalar(name, value, iteration)
             for name, values in recent.items():
@@ -590,21 +500,18 @@ def main(args: Args) -> dict:
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
-            out_of_time = args.time_limit_minutes is not None and (
-                time.monotonic() - started > 60 * args.time_limit_minutes
-            )
-            if iteration % args.save_every == 0 or out_of_time:
-                save(iteration)
+            limit = args.time_limit_minutes
+            stop = interrupt.wanted or (limit is not None and seconds > 60 * limit)
+            if iteration % snapshot_every == 0:
                 save_as(f"policy_{iteration:06d}.pkl", iteration)
-            if out_of_time:
+            if stop or iteration % args.save_every == 0:
+                save(iteration)
+            if stop:
                 break
-    except KeyboardInterrupt:
-        print(f"\nstopped after iteration {iteration}; the last save is in {state_path}")
-        raise
-    finally:
-        writer.close()
+    if interrupt.wanted:
+        print(f"stopped after iteration {iteration}; the same command goes on from there")
+        raise KeyboardInterrupt
     save(iteration)
-    save_as("policy_final.pkl", iteration)
     print(f"wrote {args.out / 'policy_final.pkl'} after {iteration} iterations")
     return row
 

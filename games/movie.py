@@ -11,6 +11,9 @@ import numpy as np
 
 from games.actions import BUTTONS
 
+FRAME_SKIP = 30  # frames of the game a step: 2 steps a second
+HOLD_FRAMES = 8
+
 
 def read_movie(path: Path | str) -> np.ndarray:
     """Read a movie as button masks, (T,) uint8.

@@ -30,9 +30,9 @@ class MemoryConfig:
     """side in pixels of the squares that a thumbnail averages: 144x160 becomes 36x40 grey"""
     bandwidth: float = 0.002
     """distance (mean squared difference of grey in [0, 1]) at which a kernel falls to 1/e"""
-    outlier: float = 0.1
+    outlier: float = 0.05
     """likelihood of a frame anywhere, relative to an exact match: bounds what one frame can say"""
-    walk: float = 0.03
+    walk: float = 0.2
     """probability a step of moving one bin up, and one down: no drift, so waiting pays nothing"""
 
 
@@ -63,15 +63,20 @@ class MemoryModel:
         """Return how likely frames (B, 144, 160, 3) are in each bin, (B, bins), up to a factor."""
         return torch.exp(-self.distances(frames) / self.config.bandwidth) + self.config.outlier
 
-    def update(self, belief: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-        """Move a belief (B, bins) by one step and weigh it by what the frames show."""
-        walk = self.config.walk
+    def update(self, belief: torch.Tensor, likelihood: torch.Tensor) -> torch.Tensor:
+        """Move a belief (B, bins) by one step and weigh it by a likelihood (B, bins).
+
+        The less a frame resembles any remembered one, the less the belief moves: at the ends of the
+        path even a walk without drift has somewhere to go, and strange screens must not pay.
+        """
+        familiar = 1 - self.config.outlier / likelihood.amax(dim=1, keepdim=True)
+        walk = self.config.walk * familiar
         up = torch.cat([torch.zeros_like(belief[:, :1]), belief[:, :-1]], dim=1)
         up[:, -1] += belief[:, -1]  # the walk stays inside [0, bins)
         down = torch.cat([belief[:, 1:], torch.zeros_like(belief[:, :1])], dim=1)
         down[:, 0] += belief[:, 0]
         prior = (1 - 2 * walk) * belief + walk * (up + down)
-        posterior = prior * self.likelihood(frames)
+        posterior = prior * likelihood
         return posterior / posterior.sum(dim=1, keepdim=True)
 
     def progress(self, belief: torch.Tensor) -> torch.Tensor:
@@ -79,13 +84,14 @@ class MemoryModel:
         fractions = torch.linspace(0, 1, self.config.bins, device=belief.device)
         return belief @ fractions
 
-    def filter(self, frames: torch.Tensor | np.ndarray, chunk: int = 256) -> np.ndarray:
+    def filter(self, frames: np.ndarray, chunk: int = 256) -> np.ndarray:
         """Return the progress at each frame of one trajectory (T, 144, 160, 3): (T,) float32."""
         belief = self.initial_belief(1)
         progress = []
         for start in range(0, len(frames), chunk):
-            for frame in torch.tensor(frames[start : start + chunk]):
-                belief = self.update(belief, frame[None].to(belief.device))
+            piece = torch.tensor(frames[start : start + chunk], device=belief.device)
+            for likelihood in self.likelihood(piece):
+                belief = self.update(belief, likelihood[None])
                 progress.append(self.progress(belief).item())
         return np.array(progress, dtype=np.float32)
 

@@ -15,17 +15,21 @@ import torch
 from models.memory import MemoryModel, load_memory
 from models.reward_model import RewardModel, load_reward_model
 
-REWARDS = ("score", "memory")
+#: The artefact of each `--reward`, by the name that the training script gives it.
+REWARD_FILES = {"score": "reward_resnet34.pkl", "memory": "reward_memory.pkl"}
 
 
 class Progress(Protocol):
     """What a progress score promises."""
 
+    follows: bool
+    """it has to see every frame of a trajectory, not only those that are paid for"""
+
     def reset(self, env: int) -> None:
         """Forget what was seen in `env`: it was powered on."""
 
-    def score(self, frames: np.ndarray, envs: np.ndarray | None = None) -> np.ndarray:
-        """Score frames (B, 144, 160, 3) uint8 of `envs` (B,), default all: (B,) float32."""
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+        """Score the frames (B, 144, 160, 3) uint8 that `envs` (B,) show now: (B,) float32."""
 
     def save(self, env: int) -> torch.Tensor:
         """Return what is remembered of `env` (float32, one axis; it may be empty)."""
@@ -37,6 +41,8 @@ class Progress(Protocol):
 class ScoreProgress:
     """A single frame's score by the reward model; nothing is remembered."""
 
+    follows = False
+
     def __init__(self, model: RewardModel):
         self.model = model.eval()
         self.device = next(model.parameters()).device
@@ -45,7 +51,7 @@ class ScoreProgress:
         """Do nothing: there is no context."""
 
     @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray | None = None) -> np.ndarray:
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
         """Score each frame alone."""
         return self.model(torch.from_numpy(frames).to(self.device)).float().cpu().numpy()
 
@@ -60,6 +66,8 @@ class ScoreProgress:
 class MemoryProgress:
     """The expected fraction of a run under a belief that is filtered along each trajectory."""
 
+    follows = True
+
     def __init__(self, memory: MemoryModel, num_envs: int):
         self.memory = memory
         self.belief = memory.initial_belief(num_envs)
@@ -69,17 +77,16 @@ class MemoryProgress:
         self.belief[env] = self.memory.initial_belief(1)[0]
 
     @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray | None = None) -> np.ndarray:
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
         """Carry the belief of `envs` one step further and return its mean."""
-        rows = torch.arange(len(self.belief)) if envs is None else torch.as_tensor(envs)
-        pixels = torch.from_numpy(frames).to(self.belief.device)
-        belief = self.memory.update(self.belief[rows], pixels)
-        self.belief[rows] = belief
-        return self.memory.progress(belief).cpu().numpy()
+        rows = torch.from_numpy(envs).to(self.belief.device)
+        likelihood = self.memory.likelihood(torch.from_numpy(frames).to(self.belief.device))
+        self.belief[rows] = self.memory.update(self.belief[rows], likelihood)
+        return self.memory.progress(self.belief[rows]).cpu().numpy()
 
     def save(self, env: int) -> torch.Tensor:
         """Return the belief, (bins,)."""
-        return self.belief[env].cpu().clone()
+        return self.belief[env].to("cpu", copy=True)
 
     def load(self, env: int, saved: torch.Tensor) -> None:
         """Put a belief back."""
@@ -89,7 +96,7 @@ class MemoryProgress:
 def load_progress(
     reward: str, path: Path, num_envs: int, device: torch.device | str = "cpu"
 ) -> Progress:
-    """Load a `reward` of REWARDS from its artefact.
+    """Load the progress score `reward`, of REWARD_FILES, from its artefact.
 
     Raises ArtefactError when the file is missing or of the other kind.
     """

@@ -2,14 +2,17 @@
 
 import json
 
+import pytest
+
 import demo
+import train_reward_model
 
 
 def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(tmp_path, capsys):
     args = demo.Args(preset="smoke", out=tmp_path, device="cpu")
     report = demo.main(args)
     assert set(report) >= {"trained", "random", "episodes", "wall_s", "settings", "gif"}
-    assert 0 <= report["random"]["milestones_mean"] <= 15
+    assert len(report["random"]["milestones_per_episode"]) == report["episodes"] == 2
     assert list(report["settings"]) == ["prepare", "pretrain", "reward", "train", "evaluate"]
     assert report == json.loads((tmp_path / "report.json").read_text())
     made = ("pretrained_encoder.pkl", "reward_resnet34.pkl", "reward_memory.pkl", "report.json")
@@ -22,14 +25,34 @@ def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(t
 
 
 def test_a_changed_flag_repeats_its_stage_and_all_after_it(tmp_path):
+    """With the real scripts, whose own saved states must not be taken up again."""
+    demo.main(demo.Args(preset="smoke", out=tmp_path, device="cpu"))
+    before = (tmp_path / "checkpoints" / "policy_final.pkl").read_bytes()
+    report = demo.main(demo.Args(preset="smoke", out=tmp_path, device="cpu", seed=1))
+    assert report["settings"]["train"]["seed"] == 1
+    assert (tmp_path / "checkpoints" / "policy_final.pkl").read_bytes() != before
+
+
+def test_a_stopped_stage_goes_on_and_a_finished_one_is_not_repeated(tmp_path):
     ran = []
 
-    def stage(name, flag):
-        args = demo.Args(seed=flag)
-        return demo.Stage(name, lambda _: ran.append(name) or {"flag": flag}, args)
+    def stage(name, flag, stops=False):
+        def run(args):
+            ran.append((name, args.fresh))
+            if stops:
+                raise KeyboardInterrupt
+            return {"flag": flag}
+
+        return demo.Stage(name, run, train_reward_model.Args(seed=flag))
 
     record = tmp_path / "stages.json"
+    with pytest.raises(KeyboardInterrupt):
+        demo.run_stages([stage("a", 1), stage("b", 1, stops=True), stage("c", 1)], record)
     demo.run_stages([stage("a", 1), stage("b", 1), stage("c", 1)], record)
+    assert ran == [("a", True), ("b", True), ("b", False), ("c", True)]
+    ran.clear()
     results = demo.run_stages([stage("a", 1), stage("b", 2), stage("c", 1)], record)
-    assert ran == ["a", "b", "c", "b", "c"]
-    assert results["b"]["results"] == {"flag": 2}
+    assert ran == [("b", True), ("c", True)] and results["b"]["results"] == {"flag": 2}
+    ran.clear()
+    demo.run_stages([stage("a", 1), stage("b", 2), stage("c", 1)], record, inputs="new ROM")
+    assert len(ran) == 3

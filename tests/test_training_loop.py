@@ -1,6 +1,8 @@
 """PPO, its environments and evaluation, tiny, on the bundled game."""
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +15,7 @@ from PIL import Image
 
 import evaluate_policy
 import train_with_cnn_reward as training_script
+from curriculum import CurriculumEnvs
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM, ROOT, find_game
@@ -68,13 +71,13 @@ def args(artefacts, tmp_path):
 def make_envs(args, **changes):
     args = replace(args, **changes)
     progress = MemoryProgress(load_memory(args.reward_model), args.num_envs)
-    return training_script.CurriculumEnvs(args, GAME, progress, np.random.default_rng(0))
+    return CurriculumEnvs(args, GAME, progress, np.random.default_rng(0))
 
 
 def play_movie(envs, steps):
     """Play the recorded run in every environment; returns the rewards, (steps, N)."""
     return np.array(
-        [envs.step(np.full(envs.args.num_envs, int(mask).bit_length() - 1))[0] for mask in steps]
+        [envs.step(np.full(envs.config.num_envs, int(mask).bit_length() - 1))[0] for mask in steps]
     )
 
 
@@ -109,10 +112,14 @@ def test_reward_is_change_of_progress_minus_time(args):
 
 
 def test_the_interval_pays_the_same_in_fewer_parts(args):
-    envs = make_envs(args, num_envs=1, episode_steps=1000, fresh_share=1.0, reward_interval=8)
-    rewards = play_movie(envs, single_buttons(MOVIE[:32]))[:, 0]
+    totals = []
+    for interval in (1, 8):
+        envs = make_envs(args, num_envs=1, episode_steps=1000, reward_interval=interval)
+        rewards = play_movie(envs, single_buttons(MOVIE[:96]))[:, 0]
+        totals.append(rewards.sum())
     unpaid = np.isclose(rewards, -args.time_penalty)
-    assert unpaid.reshape(4, 8)[:, :7].all()
+    assert unpaid.reshape(12, 8)[:, :7].all()
+    assert totals[0] == pytest.approx(totals[1], abs=1e-4) and totals[0] > 0.5
 
 
 def test_a_loaded_state_scores_as_when_it_was_saved(args):
@@ -122,7 +129,7 @@ def test_a_loaded_state_scores_as_when_it_was_saved(args):
     entries = [entry for cell in envs.archive.cells for entry in cell]
     assert len(entries) > 20
     for entry in entries[::5]:
-        assert envs._load(1, entry)
+        assert envs.load(1, entry)
         assert envs.score[1] == pytest.approx(entry.progress, abs=1e-4)
 
 
@@ -133,10 +140,10 @@ def test_a_jump_to_an_archived_state_is_no_reward(args):
     envs.archive.cells = [[] for _ in envs.archive.cells]
     envs.archive.cell(best.progress).append(best)
     before = envs.score[0]
-    make = envs.emulators
-    make.reset(envs.obs, 0)
+    envs.emulators.reset(envs.obs, 0)
     envs.progress.reset(0)
-    envs.restart(0)
+    envs.score[0] = envs.paid_score[0] = 0.0
+    envs.restart(np.array([0]))
     assert envs.score[0] == pytest.approx(best.progress, abs=1e-4) and not envs.is_fresh[0]
     reward, _, _ = envs.step(np.full(2, BUTTONS.index("Select")))
     assert abs(reward[0]) < args.progress_scale * 0.05
@@ -150,31 +157,44 @@ def test_a_state_that_scores_otherwise_is_dropped(args):
     envs.archive.cells = [[] for _ in envs.archive.cells]
     lie = Entry(true.state, true.context, 0.99)
     envs.archive.add(lie, np.random.default_rng(0))
-    envs.restart(0)
+    envs.restart(np.array([0]))
     assert len(envs.archive) == 0 and envs.rejected == 1 and envs.is_fresh[0]
 
 
 def test_truncation_is_by_steps_and_restarts_the_environment(args):
-    envs = make_envs(args, episode_steps=5)
-    for step in range(5):
+    envs = make_envs(args, episode_steps=8)
+    assert envs.episode_steps.tolist() == [0, 2, 4, 6]  # staggered at first
+    for step in range(1, 9):
         _, terminated, truncated = envs.step(np.zeros(4, dtype=int))
-        assert not terminated.any() and truncated.all() == (step == 4)
-    envs.restart(2)
-    assert envs.episode_steps.tolist() == [5, 5, 0, 5]
+        assert not terminated.any()
+        assert np.flatnonzero(truncated).tolist() == {2: [3], 4: [2], 6: [1], 8: [0]}.get(step, [])
+        envs.restart(np.flatnonzero(truncated))
+    assert envs.episode_steps.tolist() == [0, 2, 4, 6]
 
 
-def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args):
-    agent = training_script.make_agent(replace(args, episode_steps=5, start_movie=INTRO), GAME)
+def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monkeypatch):
+    agent = training_script.make_agent(replace(args, episode_steps=6, start_movie=INTRO), GAME)
+    restart, last_frames = agent.envs.restart, []
+
+    def watched_restart(cut):
+        last_frames.append(agent.envs.obs[cut].copy())
+        restart(cut)
+
+    monkeypatch.setattr(agent.envs, "restart", watched_restart)
     rollout, _ = agent.rollout()
-    cut_at = np.flatnonzero(rollout.boundaries[:, 0].numpy())
-    assert cut_at.tolist() == [4]
-    assert rollout.starts[:, 0].numpy().nonzero()[0].tolist() == [0, 5]
     with torch.no_grad():
         _, values, _ = agent.policy(rollout.inputs, rollout.starts, rollout.memory)
+        last_frames = torch.from_numpy(np.concatenate(last_frames))[None]
+        starts = torch.zeros(last_frames.shape[:2], dtype=torch.bool)
+        latents = agent.policy.encode(last_frames)
+        _, last_values, _ = agent.policy(latents, starts, agent.policy.initial_memory(len(starts)))
     torch.testing.assert_close(values, rollout.values)
-    # Within an episode the next value is the value of the next frame; over a cut it is not.
-    torch.testing.assert_close(rollout.next_values[:4], rollout.values[1:5])
-    assert not torch.allclose(rollout.next_values[4], rollout.values[5])
+    cut = rollout.boundaries
+    assert cut.sum(dim=0).tolist() == [1, 1, 1, 2]  # staggered by a quarter of an episode
+    assert rollout.starts[0].all() and torch.equal(rollout.starts[1:], cut[:-1])
+    going_on = ~cut[:-1]
+    torch.testing.assert_close(rollout.next_values[:-1][going_on], rollout.values[1:][going_on])
+    torch.testing.assert_close(rollout.next_values[cut], last_values[0])
 
 
 @pytest.mark.parametrize("changes", [{}, {"gru": True}, {"finetune_encoder": True}])
@@ -210,8 +230,62 @@ def test_the_frozen_encoder_stays_and_the_finetuned_one_moves(args):
 
 def test_other_settings_are_not_mixed_into_a_saved_run(args):
     training_script.main(replace(args, iterations=1))
-    with pytest.raises(ValueError, match=r"other settings \(--gamma\).*--fresh"):
+    with pytest.raises(ValueError, match=r"other settings or files \(--gamma\).*--fresh"):
         training_script.main(replace(args, iterations=2, gamma=0.5))
+
+
+def test_a_file_that_changed_is_not_mixed_into_a_saved_run(args, artefacts):
+    """Same name, other content: the scores in the saved run would be on another scale."""
+    memory = args.out.parent / "memory.pkl"
+    args = replace(args, reward_model=memory, iterations=1)
+    shutil.copy(artefacts / "reward_memory.pkl", memory)
+    training_script.main(args)
+    run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE)])
+    save_memory(memory, fit_memory([run], MemoryConfig(bins=40)))
+    with pytest.raises(ValueError, match="--reward-model"):
+        training_script.main(replace(args, iterations=2))
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(args, monkeypatch):
+    rollout = training_script.Agent.rollout
+
+    def interrupted_rollout(agent):
+        signal.raise_signal(signal.SIGINT)
+        return rollout(agent)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_script.Agent, "rollout", interrupted_rollout)
+        with pytest.raises(KeyboardInterrupt):
+            training_script.main(args)
+    assert load_policy(args.out / "policy_final.pkl")[1]["iteration"] == 1
+    training_script.main(args)
+    assert load_policy(args.out / "policy_final.pkl")[1]["iteration"] == 4
+
+
+def test_a_locked_up_machine_ends_its_episode_and_is_not_archived(args, tmp_path):
+    """A ROM whose first instruction is illegal: value 0 beyond, nothing of it in the archive."""
+    rom = bytearray(GAME.rom)
+    rom[0x100] = 0xD3
+    path = tmp_path / "broken.gb"
+    path.write_bytes(rom)
+    agent = training_script.make_agent(args, find_game(path))
+    rollout, _ = agent.rollout()
+    assert rollout.boundaries.all() and not rollout.next_values.any()
+    assert len(agent.envs.archive) == 0
+
+
+def test_filtered_segments_teach_the_value_but_not_the_policy(args):
+    agent = training_script.make_agent(replace(args, entropy_coef=0.0), GAME)
+    rollout, _ = agent.rollout()
+    T, N = rollout.rewards.shape
+    kept = torch.tensor([True, True, True, False])
+    advantages, returns = torch.randn(T, N), torch.randn(T, N)
+    for rows, teaches_policy in (([3], False), ([0], True)):
+        agent.optimizer.zero_grad()
+        loss, _ = agent._loss(rollout, torch.tensor(rows), advantages, returns, kept)
+        loss.backward()
+        assert agent.policy.policy_head.weight.grad.any() == teaches_policy
+        assert agent.policy.value_head.weight.grad.any()
 
 
 def test_the_single_frame_score_drives_it_too(args, artefacts):
@@ -248,7 +322,7 @@ def test_evaluation_counts_milestones_and_draws(args, tmp_path):
         device="cpu",
     )
     results = evaluate_policy.main(evaluation)
-    assert results["random"]["milestones_per_episode"] >= [2, 2, 2]
+    assert min(results["random"]["milestones_per_episode"]) >= 2  # the intro's
     assert results == json.loads((tmp_path / "evaluation" / "results.json").read_text())
     with Image.open(tmp_path / "evaluation" / "both.gif") as gif:
         assert gif.size == (320, 144) and gif.n_frames > 1
@@ -268,7 +342,8 @@ def test_a_bootstrap_interval_holds_the_mean():
         ("train_with_cnn_reward.py", ["--reward-model", "no.pkl"], "train_reward_model.py"),
         ("train_with_cnn_reward.py", ["--return-filter", "0"], "expected --return-filter"),
         ("evaluate_policy.py", ["--policy", "no.pkl"], "train_with_cnn_reward.py"),
-        ("evaluate_policy.py", ["--episodes", "0"], "expected --steps, --episodes"),
+        ("evaluate_policy.py", ["--episodes", "0"], "expected --episodes of 1 or more, got 0"),
+        ("train_with_cnn_reward.py", ["--save-every", "0"], "expected --save-every"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(script, flags, message, tmp_path):

@@ -24,10 +24,7 @@ from emurust import VecGameBoy
 from cli import run_script
 from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
 from games.game import BUNDLED_ROM, Game, find_game
-from games.movie import read_movie
-
-FRAME_SKIP = 30  # movies are in steps of 30 frames: 2 steps a second of game time
-HOLD_FRAMES = 8
+from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
 
 
 @dataclass

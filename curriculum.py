@@ -1,0 +1,186 @@
+"""N emulators with a progress reward, whose episodes start afresh or from archived states."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from emurust import VecGameBoy
+
+from games.actions import action_masks
+from games.game import Game
+from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from models.archive import Archive, Entry
+from models.progress import Progress
+
+#: How far a loaded moment's score may lie from the one it was saved with, in runs.
+SCORE_TOLERANCE = 0.005
+
+
+@dataclass
+class CurriculumConfig:
+    """How the environments step, pay and restart."""
+
+    num_envs: int = 32
+    """emulators played at once"""
+    frame_skip: int = 30
+    """frames of the game a step: 30 is half a second"""
+    hold_frames: int = 8
+    """frames of a step for which the button is held"""
+    reward_interval: int = 64
+    """steps between two payments of the progress delta"""
+    progress_scale: float = 10.0
+    """reward for the progress of one whole run"""
+    time_penalty: float = 0.001
+    """cost of a step"""
+    episode_steps: int = 1024
+    """steps until an episode is cut and the environment starts elsewhere"""
+    fresh_share: float = 0.3
+    """share of episodes that start at the beginning, not at an archived state; 1: no curriculum"""
+    start_movie: Path | None = None
+    """input movie played before every beginning, such as games/waystone/intro.txt"""
+
+
+def start_masks(movie: Path | None) -> np.ndarray:
+    """Return what is pressed before every beginning, (T,) uint8: a movie, or one step of nothing.
+
+    Raises FileNotFoundError, or ValueError for a movie that is unreadable or empty.
+    """
+    masks = read_movie(movie) if movie else np.zeros(1, dtype=np.uint8)
+    if not len(masks):
+        raise ValueError(f"expected at least one step in {movie}, got none")
+    return masks
+
+
+def play_masks(masks: np.ndarray, game: Game) -> tuple[list[bytes], np.ndarray]:
+    """Play button masks (T,) from power-on in a movie's timing, 30 frames a step.
+
+    Returns the emulator's exported state after each step and the frames, (T, 144, 160, 3) uint8.
+    """
+    emulator = VecGameBoy(game.rom, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
+    obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
+    emulator.reset(obs)
+    states, frames = [], []
+    for mask in masks:
+        emulator.step(np.array([mask], dtype=np.uint8), obs)
+        states.append(emulator.export_state(0))
+        frames.append(obs[0].copy())
+    return states, np.stack(frames)
+
+
+class CurriculumEnvs:
+    """The environments, their scores, and the archive of states that they reached."""
+
+    def __init__(
+        self, config: CurriculumConfig, game: Game, progress: Progress, rng: np.random.Generator
+    ):
+        self.config, self.game, self.progress, self.rng = config, game, progress, rng
+        num_envs = config.num_envs
+        self.emulators = VecGameBoy(
+            game.rom, num_envs, config.frame_skip, hold_frames=config.hold_frames
+        )
+        self.obs = np.zeros(self.emulators.obs_shape(), dtype=np.uint8)
+        self.archive = Archive()
+        self.rejected = 0
+        self.score = np.zeros(num_envs, dtype=np.float32)
+        self.paid_score = np.zeros(num_envs, dtype=np.float32)
+        self.episode_steps = np.zeros(num_envs, dtype=np.int64)
+        self.is_fresh = np.zeros(num_envs, dtype=bool)
+        self.reached = np.zeros((num_envs, len(game.milestones)), dtype=bool)
+        self.beginning = self._make_beginning()
+        self.restart(np.arange(num_envs))
+        # Staggered, or all environments would be cut in the same step for ever.
+        self.episode_steps[:] = np.arange(num_envs) * config.episode_steps // num_envs
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Press `actions` (N,) indices for one step; `obs` then shows the outcome.
+
+        Returns reward (N,) float32 without novelty, terminated (N,) and truncated (N,) bool.
+        Nothing is restarted here: value the last real frame first, then call `restart`.
+        """
+        config = self.config
+        _, terminated = self.emulators.step(action_masks(actions), self.obs)
+        self.episode_steps += 1
+        self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
+        truncated = (self.episode_steps >= config.episode_steps) & ~terminated
+        due = (self.episode_steps % config.reward_interval == 0) | truncated | terminated
+        seen = due | self.progress.follows
+        if seen.any():
+            self._advance_score(np.flatnonzero(seen), terminated)
+        reward = np.full(config.num_envs, -config.time_penalty, dtype=np.float32)
+        reward[due] += config.progress_scale * (self.score - self.paid_score)[due]
+        self.paid_score[due] = self.score[due]
+        return reward, terminated, truncated
+
+    def _advance_score(self, envs: np.ndarray, terminated: np.ndarray) -> None:
+        """Score the frames of `envs` and archive the moments worth it."""
+        contexts = [self.progress.save(env) for env in envs]
+        self.score[envs] = self.progress.score(self.obs[envs], envs)
+        for env, context in zip(envs, contexts, strict=True):
+            if not terminated[env] and self.archive.wants(self.score[env], self.rng):
+                state = self.emulators.export_state(env)
+                self.archive.add(Entry(state, context, float(self.score[env])), self.rng)
+
+    def restart(self, envs: np.ndarray) -> None:
+        """Begin episodes: afresh with probability `fresh_share`, else from the archive."""
+        for env in envs:
+            fresh = self.rng.random() < self.config.fresh_share
+            entry = None if fresh else self.archive.sample(self.rng)
+            if entry is not None and not self.load(env, entry):
+                self.archive.discard(entry)
+                self.rejected += 1
+                entry = None
+            if entry is None:
+                self.load(env, self.beginning)
+            self.is_fresh[env] = entry is None
+            self.paid_score[env] = self.score[env]
+            self.episode_steps[env] = 0
+            self.reached[env] = False
+
+    def load(self, env: int, entry: Entry) -> bool:
+        """Load a moment and score it again; False when it does not score as it was saved."""
+        self.emulators.import_state(env, entry.state)
+        self.emulators.render(self.obs)
+        self.progress.load(env, entry.context)
+        envs = np.array([env])
+        self.score[env] = self.progress.score(self.obs[envs], envs)[0]
+        return abs(self.score[env] - entry.progress) < SCORE_TOLERANCE
+
+    def _make_beginning(self) -> Entry:
+        """Play to where fresh episodes begin, scoring every step on the way."""
+        states, frames = play_masks(start_masks(self.config.start_movie), self.game)
+        self.progress.reset(0)
+        for frame in frames:
+            context = self.progress.save(0)
+            score = float(self.progress.score(frame[None], np.array([0]))[0])
+        return Entry(states[-1], context, score)
+
+    def state_dict(self) -> dict:
+        """Return everything that a resumed run needs to go on exactly."""
+        envs = range(self.config.num_envs)
+        states = [self.emulators.export_state(env) for env in envs]
+        return {
+            "states": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in states],
+            "contexts": [self.progress.save(env) for env in envs],
+            "score": torch.from_numpy(self.score.copy()),
+            "paid_score": torch.from_numpy(self.paid_score.copy()),
+            "episode_steps": torch.from_numpy(self.episode_steps.copy()),
+            "is_fresh": torch.from_numpy(self.is_fresh.copy()),
+            "reached": torch.from_numpy(self.reached.copy()),
+            "archive": self.archive.state_dict(),
+            "rejected": self.rejected,
+            "rng": json.dumps(self.rng.bit_generator.state),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` returned."""
+        for env in range(self.config.num_envs):
+            self.emulators.import_state(env, state["states"][env].numpy().tobytes())
+            self.progress.load(env, state["contexts"][env])
+        self.emulators.render(self.obs)
+        for name in ("score", "paid_score", "episode_steps", "is_fresh", "reached"):
+            getattr(self, name)[...] = state[name].numpy()
+        self.archive.load_state_dict(state["archive"])
+        self.rejected = state["rejected"]
+        self.rng.bit_generator.state = json.loads(state["rng"])
