@@ -53,10 +53,6 @@ class Run:
         # A plain view of the mapping: indexing np.memmap itself costs as much as copying a frame.
         return np.asarray(np.load(self.path, mmap_mode="r"))
 
-    def __getstate__(self) -> dict:
-        # Workers of a data loader map the file again; pickling the view would copy every pixel.
-        return {"path": self.path, "meta": self.meta}
-
 
 def write_run(
     directory: Path,
@@ -251,26 +247,6 @@ def _gather(runs: Sequence[Run], which: np.ndarray, index: np.ndarray) -> np.nda
     for at in np.ndindex(index.shape):
         out[at] = runs[which[at]].frames[index[at]]
     return out
-
-
-class FrameDataset:
-    """Every frame of `runs`, in order: a map-style dataset for torch's DataLoader.
-
-    Items are (144, 160, 3) uint8 copies. Nothing of torch is needed for that.
-    """
-
-    def __init__(self, runs: Sequence[Run]):
-        self.runs = list(runs)
-        self.ends = np.cumsum([run.num_frames for run in self.runs], dtype=np.int64)
-
-    def __len__(self) -> int:
-        return int(self.ends[-1]) if self.runs else 0
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        if not 0 <= index < len(self):
-            raise IndexError(f"expected a frame index 0 to {len(self) - 1}, got {index}")
-        run = int(np.searchsorted(self.ends, index, side="right"))
-        return self.runs[run].frames[index - self.ends[run]].copy()
 
 
 @dataclass

@@ -2,16 +2,13 @@
 
 import hashlib
 import json
-import pickle
 
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
 
 from data import frames
 from data.frames import (
     FRAME_SHAPE,
-    FrameDataset,
     find_runs,
     sample_frames,
     sample_pairs,
@@ -204,22 +201,6 @@ def test_gaps_are_bounded_by_the_longest_run(runs):
     assert set(sample_pairs(runs[2:], 200, rng, min_gap=5, max_gap=1000)[2]) == {5, 6}
     with pytest.raises(ValueError, match="gaps from 1 to 6 frames, got a min_gap of 7"):
         sample_pairs(runs[2:], 1, rng, min_gap=7)
-
-
-def test_the_dataset_is_every_frame_in_order(runs):
-    dataset = FrameDataset(runs[1:])
-    batch = next(iter(DataLoader(dataset, batch_size=len(dataset))))
-    expected = np.concatenate([run.frames for run in runs[1:]])
-    np.testing.assert_array_equal(batch.numpy(), expected)
-    with pytest.raises(IndexError, match="0 to 46, got 47"):
-        dataset[47]
-
-
-def test_a_run_travels_to_a_worker_without_its_pixels(runs):
-    assert runs[0].frames.nbytes > 10_000_000
-    data = pickle.dumps(runs[0])
-    assert len(data) < 10_000
-    np.testing.assert_array_equal(pickle.loads(data).frames, runs[0].frames)
 
 
 def test_the_table_lists_every_run(directory, capsys):
