@@ -1,6 +1,7 @@
 """Frames out of videos, out of folders of single frames, and out of the bundled game's movies."""
 
 import json
+import shutil
 import subprocess
 import sys
 import wave
@@ -91,6 +92,16 @@ def test_a_run_that_is_there_is_kept(video, tmp_path, capsys):
     assert find_runs(tmp_path)[0].fps == 1
 
 
+def test_another_video_of_the_same_name_is_not_taken_for_it(video, tmp_path, capsys):
+    prepare(tmp_path / "out", video)
+    other = tmp_path / video.name
+    other.write_bytes(video.read_bytes() + bytes(1))
+    with pytest.raises(ValueError, match="1 of 1 inputs failed"):
+        prepare(tmp_path / "out", other)
+    size = video.stat().st_size
+    assert f"made with source_bytes {size}: pass --overwrite" in capsys.readouterr().err
+
+
 def run_script(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
 
@@ -160,7 +171,7 @@ def test_folders_are_opened_and_two_inputs_of_one_name_refused(video, tmp_path):
 
 def write_single_frames(folder, frames, as_listed) -> None:
     """One file a frame and an index: .png and .npy by turns, every third one grey, (144, 160)."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     entries = []
     for t, frame in enumerate(frames):
         pixels = frame[..., 0] if t % 3 == 0 else frame
@@ -171,6 +182,15 @@ def write_single_frames(folder, frames, as_listed) -> None:
             np.save(file, pixels)
         entries.append({"path": as_listed(file), "time": t / 2})
     (folder / "run_index.json").write_text(json.dumps({"frames": entries}))
+
+
+def test_a_folder_may_hold_both_kinds(replay, video, tmp_path):
+    folder = tmp_path / "both"
+    write_single_frames(folder, replay[:4], lambda file: file.name)
+    shutil.copy(video, folder / "other.mp4")
+    prepare(tmp_path / "out", folder)
+    runs = {run.name: run.num_frames for run in find_runs(tmp_path / "out")}
+    assert runs == {"other": len(replay), "run": 4}
 
 
 @pytest.mark.parametrize(
@@ -184,6 +204,15 @@ def test_single_frames_are_imported_unchanged(replay, tmp_path, as_listed):
     (run,) = find_runs(tmp_path / "out")
     assert run.name == "run" and run.meta["crop"] is None
     np.testing.assert_array_equal(run.frames, replay)
+
+
+@pytest.mark.parametrize("root", ["/elsewhere/", "data/", ""])
+def test_frames_in_a_subfolder_are_found_after_a_move(replay, tmp_path, root):
+    folder = tmp_path / "videos"
+    write_single_frames(folder / "run", replay[:4], lambda file: f"{root}videos/run/{file.name}")
+    (folder / "run" / "run_index.json").rename(folder / "run_index.json")
+    prepare(tmp_path / "out", folder)
+    np.testing.assert_array_equal(find_runs(tmp_path / "out")[0].frames, replay[:4])
 
 
 def test_an_import_with_a_frame_missing_or_misshapen_is_no_run(replay, tmp_path, capsys):

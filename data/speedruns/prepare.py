@@ -74,15 +74,17 @@ def find_inputs(paths: tuple[Path, ...]) -> dict[str, Path]:
     for path in paths:
         found = [path]
         if path.is_dir():
-            found = sorted(path.glob(f"*{INDEX_SUFFIX}")) or sorted(
-                p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES
+            found = sorted(
+                p for p in path.iterdir() if is_index(p) or p.suffix.lower() in VIDEO_SUFFIXES
             )
             if not found:
                 raise ValueError(f"{path}: expected videos or *{INDEX_SUFFIX} in it, got neither")
         for file in found:
             name = file.name.removesuffix(INDEX_SUFFIX) if is_index(file) else file.stem
             if name in inputs:
-                raise ValueError(f"{inputs[name]} and {file} would both become the run {name!r}")
+                raise ValueError(
+                    f"{inputs[name]} and {file} would both become the run {name!r}: pass one"
+                )
             inputs[name] = file
     return inputs
 
@@ -155,8 +157,9 @@ def read_index(path: Path) -> Iterator[np.ndarray]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError('expected {"frames": [{"path": …}, …]}, got another form') from error
     for name in tqdm(names, desc=path.name, unit="frame"):
-        # As written, or beside the index: such folders have often been moved since.
-        places = (path.parent / name, name, path.parent / name.name)
+        # As written, or the last parts of it beside the index: such folders have often been moved.
+        ends = (path.parent.joinpath(*name.parts[i:]) for i in range(1, len(name.parts)))
+        places = (path.parent / name, name, *ends)
         file = next((place for place in places if place.is_file()), None)
         if file is None:
             raise FileNotFoundError(f"it lists {name}, which is neither there nor beside it")
@@ -183,10 +186,11 @@ def snap_to_greys(frame: np.ndarray) -> np.ndarray:
 def prepare_input(path: Path, name: str, args: Args, crop: Crop | None) -> dict:
     """Make the run `name` of a video or an index, unless it is there; return its JSON.
 
-    Raises ValueError when a run of that name was made with other settings.
+    Raises ValueError when a run of that name was made of another file or with other settings.
     """
     meta = {
         "source": path.name,
+        "source_bytes": path.stat().st_size,
         "fps": args.fps,
         "crop": None if crop is None or is_index(path) else list(crop),
         "palette": "grey4" if args.shades else "rgb",
