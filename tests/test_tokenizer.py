@@ -137,17 +137,29 @@ def test_lpips_trunk_is_the_real_one(lpips):
 
 
 def test_lpips_weights_may_be_a_file(tmp_path, lpips):
-    convolutions = load_trunk("alex")
+    _, convolutions = load_trunk("alex")
     state = {}
     for index, (weight, bias) in zip((0, 3, 6, 8, 10), convolutions, strict=True):
         state |= {f"features.{index}.weight": weight, f"features.{index}.bias": bias}
     torch.save(state | {"classifier.1.bias": torch.zeros(3)}, path := tmp_path / "alexnet.pth")
-    for (weight, bias), (weight2, bias2) in zip(
-        load_trunk("alex", path), convolutions, strict=True
-    ):
+    source, loaded = load_trunk("alex", path)
+    assert source == path
+    for (weight, bias), (weight2, bias2) in zip(loaded, convolutions, strict=True):
         assert torch.equal(weight, weight2) and torch.equal(bias, bias2)
     with pytest.raises(ArtefactError, match="not the weights of an LPIPS vgg trunk"):
         PerceptualDistance("vgg", path)
+
+
+def test_a_cached_file_of_something_else_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    cached = tmp_path / "checkpoints" / "alexnet-owt-7be5be79.pth"
+    state = {"features.0.weight": torch.zeros(1), "features.0.bias": torch.zeros(1)}
+    for content in (state, {}, [1]):
+        torch.save(content, cached)
+        with pytest.raises(ArtefactError) as caught:
+            PerceptualDistance("alex")
+        assert str(caught.value).startswith(f"{cached}: ") and "\n" not in str(caught.value)
 
 
 def test_no_lpips_weights_is_one_line_that_names_the_ways_out(tmp_path, monkeypatch):
