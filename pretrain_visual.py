@@ -61,7 +61,7 @@ class Args:
     lr: float = 3e-4
     """peak learning rate of AdamW"""
     seed: int = 0
-    """of the weights, the batches, and the choice of held-out runs"""
+    """of the weights and the batches; every seed holds out the same runs"""
     steps_per_epoch: int | None = None
     """steps that count as an epoch; without it as many as show every frame once"""
     time_limit_seconds: float | None = None
@@ -128,7 +128,7 @@ def main(args: Args) -> dict:
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
     runs = find_runs(args.data)
-    train, val = split_runs(runs, seed=args.seed)
+    train, val = split_runs(runs)
     longest_window = args.context_frames + max(HORIZONS_FRAMES)
     if not val or min(run.num_frames for run in runs) < longest_window:
         raise ValueError(

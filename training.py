@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 
 WARMUP_STEPS = 50
 DECAY_SHARE = 0.3  # of the training, at its end
@@ -62,10 +62,11 @@ def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[in
         if (was := state["config"].get(name)) != value:
             raise ValueError(
                 f"{path} was made with {name} {was}, got {value}: keep to {was} to go on from it, "
-                "pass --fresh to start all over, or delete that file"
+                "or delete that file to start this stage over (--fresh: every stage)"
             )
-    for name, part in parts.items():
-        part.load_state_dict(state["state_dict"][name])
+    with fitting(path, "training_state"):
+        for name, part in parts.items():
+            part.load_state_dict(state["state_dict"][name])
     return state["step"], state["seconds"]
 
 

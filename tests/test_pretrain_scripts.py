@@ -139,6 +139,31 @@ def test_finished_training_is_not_repeated_and_other_settings_are_refused(data, 
     assert train_reward_model.main(reward(data, tmp_path, batch_size=8, fresh=True))
 
 
+def test_the_dynamics_alone_start_over_once_their_state_is_deleted(data, tmp_path):
+    first = pretrain_visual.main(visual(data, tmp_path))
+    wider = visual(data, tmp_path, dynamics_width=32)
+    with pytest.raises(ValueError, match=r"width 16, got 32: .* delete that file") as caught:
+        pretrain_visual.main(wider)
+    state = tmp_path / "runs" / "pretrain_visual" / "dynamics_state.pkl"
+    assert str(caught.value).startswith(f"{state} ")
+    state.unlink()
+    again = pretrain_visual.main(wider)
+    assert again["tokenizer"]["seconds"] == first["tokenizer"]["seconds"]  # no step was taken
+    assert load_dynamics(tmp_path / "pretrained_dynamics.pkl").config.width == 32
+
+
+def test_every_seed_and_script_holds_out_the_same_runs(data, tmp_path):
+    held_out = {
+        tuple(main(make_args(data, tmp_path, seed=seed, fresh=True, epochs=0))["val_runs"])
+        for main, make_args in (
+            (pretrain_visual.main, visual),
+            (train_reward_model.main, reward),
+        )
+        for seed in range(3)
+    }
+    assert len(held_out) == 1
+
+
 def test_a_time_limit_ends_training_and_still_saves(data, tmp_path):
     metrics = pretrain_visual.main(
         visual(data, tmp_path, epochs=10**6, dynamics_epochs=10**6, time_limit_seconds=1.0)
