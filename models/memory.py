@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from models.blocks import pooled_grey
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 
 KIND = "reward_memory"
 
@@ -161,6 +161,7 @@ def save_memory(path: Path | str, memory: MemoryModel) -> None:
 def load_memory(path: Path | str, device: torch.device | str = "cpu") -> MemoryModel:
     """Read a memory artefact. Raises ArtefactError, which names the command that makes it."""
     checkpoint = load_checkpoint(path, KIND)
-    state = checkpoint["state_dict"]
-    bank = state["bank"].to(device).float().div_(255.0)
-    return MemoryModel(MemoryConfig(**checkpoint["config"]), bank, state["bins"].to(device))
+    with fitting(path, KIND):
+        config, state = MemoryConfig(**checkpoint["config"]), checkpoint["state_dict"]
+        bank = state["bank"].to(device).float().div_(255.0)
+        return MemoryModel(config, bank, state["bins"].to(device))

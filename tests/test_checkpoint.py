@@ -16,6 +16,7 @@ from models.checkpoint import (
     load_model,
     save_checkpoint,
 )
+from models.memory import load_memory
 from models.tokenizer import Encoder, TokenizerConfig
 
 
@@ -103,6 +104,14 @@ def test_weights_that_do_not_fit_their_config_are_refused(tmp_path, config):
     with pytest.raises(ArtefactError, match=r"does not fit \(.+\): make it with") as caught:
         load_model(path, "encoder", Model, Config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [{"unknown": 1}, {}])
+def test_a_memory_that_does_not_fit_is_refused(tmp_path, config):
+    path = tmp_path / "memory.pkl"
+    save_checkpoint(path, "reward_memory", config, {"bins": torch.zeros(1, dtype=torch.long)})
+    with pytest.raises(ArtefactError, match=r"does not fit \(.+\): make it with"):
+        load_memory(path)
 
 
 def test_a_policy_that_does_not_fit_is_refused(tmp_path):
