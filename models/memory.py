@@ -7,6 +7,7 @@ stays where it was: unlike a discriminative score, it can not be talked into a h
 screen that no run ever shows.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,24 +132,27 @@ def _thumbnails(run: np.ndarray, pool: int, chunk: int = 256):
 
 
 def align(path: MemoryModel, run: np.ndarray, max_jump: int = 3, chunk: int = 256) -> torch.Tensor:
-    """Return the bins of a run's frames, (T,): the likeliest way along `path` that never goes back.
+    """Return the bins of a run's frames, (T,): the likeliest way along `path`, back and forth.
 
-    From frame to frame it stays or goes up by at most `max_jump` bins (Viterbi's algorithm).
+    Viterbi's algorithm under the walk of the filter, up to `max_jump` bins a frame. A run that
+    turns back must be let back, or what it then shows would count as further than it is.
     """
     pieces = (torch.tensor(run[start : start + chunk]) for start in range(0, len(run), chunk))
     log_likelihood = torch.cat([path.likelihood(piece) for piece in pieces]).log()
-    best = log_likelihood[0]
+    jumps = torch.arange(-max_jump, max_jump + 1)
+    cost = jumps.abs() * math.log(path.config.walk)
+    cost[max_jump] = math.log(1 - 2 * path.config.walk)
+    best = log_likelihood[0] + torch.arange(path.config.bins) * math.log(path.config.walk)
     came_from = []
     for step in log_likelihood[1:]:
-        shifted = [
-            F.pad(best, (jump, 0), value=-torch.inf)[: len(best)] for jump in range(max_jump + 1)
-        ]
-        best, jump = torch.stack(shifted).max(dim=0)
+        padded = F.pad(best, (max_jump, max_jump), value=-torch.inf)
+        # Row b holds what came from bins b - max_jump … b + max_jump.
+        best, index = (padded.unfold(0, len(jumps), 1) + cost).max(dim=1)
         best = best + step
-        came_from.append(jump)
+        came_from.append(jumps[index])
     bins = [int(best.argmax())]
-    for jump in reversed(came_from):
-        bins.append(bins[-1] - int(jump[bins[-1]]))
+    for offset in reversed(came_from):
+        bins.append(bins[-1] + int(offset[bins[-1]]))
     return torch.tensor(bins[::-1])
 
 

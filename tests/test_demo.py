@@ -8,29 +8,33 @@ import demo
 import train_reward_model
 
 
-def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(tmp_path, capsys):
-    args = demo.Args(preset="smoke", out=tmp_path, device="cpu")
-    report = demo.main(args)
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """Where the smoke preset has run once."""
+    directory = tmp_path_factory.mktemp("demo")
+    demo.main(demo.Args(preset="smoke", out=directory, device="cpu"))
+    return directory
+
+
+def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(out, capsys):
+    report = json.loads((out / "report.json").read_text())
     assert set(report) >= {"trained", "random", "episodes", "wall_s", "settings", "gif"}
     assert len(report["random"]["milestones_per_episode"]) == report["episodes"] == 2
     assert list(report["settings"]) == ["prepare", "pretrain", "reward", "train", "evaluate"]
-    assert report == json.loads((tmp_path / "report.json").read_text())
     made = ("pretrained_encoder.pkl", "reward_resnet34.pkl", "reward_memory.pkl", "report.json")
     for name in (*made, "checkpoints/policy_final.pkl", "evaluation/both.gif"):
-        assert (tmp_path / name).stat().st_size > 0, name
-    capsys.readouterr()
+        assert (out / name).stat().st_size > 0, name
 
-    assert demo.main(args) == report
+    assert demo.main(demo.Args(preset="smoke", out=out, device="cpu")) == report
     assert capsys.readouterr().out.count("done already") == 5
 
 
-def test_a_changed_flag_repeats_its_stage_and_all_after_it(tmp_path):
+def test_a_changed_flag_repeats_its_stage_and_all_after_it(out):
     """With the real scripts, whose own saved states must not be taken up again."""
-    demo.main(demo.Args(preset="smoke", out=tmp_path, device="cpu"))
-    before = (tmp_path / "checkpoints" / "policy_final.pkl").read_bytes()
-    report = demo.main(demo.Args(preset="smoke", out=tmp_path, device="cpu", seed=1))
+    before = (out / "checkpoints" / "policy_final.pkl").read_bytes()
+    report = demo.main(demo.Args(preset="smoke", out=out, device="cpu", seed=1))
     assert report["settings"]["train"]["seed"] == 1
-    assert (tmp_path / "checkpoints" / "policy_final.pkl").read_bytes() != before
+    assert (out / "checkpoints" / "policy_final.pkl").read_bytes() != before
 
 
 def test_a_stopped_stage_goes_on_and_a_finished_one_is_not_repeated(tmp_path):
