@@ -16,6 +16,13 @@ from models.progress import Progress
 
 #: How far a loaded moment's score may lie from the one it was saved with, in runs.
 SCORE_TOLERANCE = 0.005
+#: How much higher, in runs, progress has to be to count as a new height.
+HIGHER = 0.005
+#: What a resumed run takes over of every environment, beside its emulator.
+PER_ENV = (
+    *("score", "paid_score", "best_score", "known"),
+    *("episode_steps", "best_step", "is_fresh", "reached"),
+)
 
 
 @dataclass
@@ -36,6 +43,8 @@ class CurriculumConfig:
     """cost of a step"""
     episode_steps: int = 1024
     """steps until an episode is cut and the environment starts elsewhere"""
+    patience_steps: int = 1024
+    """steps without a new height of progress until an episode is cut"""
     fresh_share: float = 0.3
     """share of episodes that start at the beginning, not at an archived state; 1: no curriculum"""
     start_movie: Path | None = None
@@ -85,6 +94,9 @@ class CurriculumEnvs:
         self.rejected = 0
         self.score = np.zeros(num_envs, dtype=np.float32)
         self.paid_score = np.zeros(num_envs, dtype=np.float32)
+        self.known = np.zeros(num_envs, dtype=bool)
+        self.best_score = np.zeros(num_envs, dtype=np.float32)
+        self.best_step = np.zeros(num_envs, dtype=np.int64)
         self.episode_steps = np.zeros(num_envs, dtype=np.int64)
         self.is_fresh = np.zeros(num_envs, dtype=bool)
         self.reached = np.zeros((num_envs, len(game.milestones)), dtype=bool)
@@ -104,6 +116,7 @@ class CurriculumEnvs:
         self.episode_steps += 1
         self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
         truncated = (self.episode_steps >= config.episode_steps) & ~terminated
+        truncated |= (self.episode_steps >= self.best_step + config.patience_steps) & ~terminated
         due = (self.episode_steps % config.reward_interval == 0) | truncated | terminated
         seen = due | self.progress.follows
         if seen.any():
@@ -114,11 +127,19 @@ class CurriculumEnvs:
         return reward, terminated, truncated
 
     def _advance_score(self, envs: np.ndarray, terminated: np.ndarray) -> None:
-        """Score the frames of `envs` and archive the moments worth it."""
+        """Score the frames of `envs` and archive the moments worth it.
+
+        What no recorded run shows is not worth it: an agent that is lost in a menu would fill the
+        archive with menus.
+        """
         contexts = [self.progress.save(env) for env in envs]
-        self.score[envs] = self.progress.score(self.obs[envs], envs)
+        self.score[envs], self.known[envs] = self.progress.score(self.obs[envs], envs)
+        higher = self.score > self.best_score + HIGHER
+        self.best_score[higher] = self.score[higher]
+        self.best_step[higher] = self.episode_steps[higher]
         for env, context in zip(envs, contexts, strict=True):
-            if not terminated[env] and self.archive.wants(self.score[env], self.rng):
+            worthy = self.known[env] and not terminated[env]
+            if worthy and self.archive.wants(self.score[env], self.rng):
                 state = self.emulators.export_state(env)
                 self.archive.add(Entry(state, context, float(self.score[env])), self.rng)
 
@@ -134,8 +155,8 @@ class CurriculumEnvs:
             if entry is None:
                 self.load(env, self.beginning)
             self.is_fresh[env] = entry is None
-            self.paid_score[env] = self.score[env]
-            self.episode_steps[env] = 0
+            self.paid_score[env] = self.best_score[env] = self.score[env]
+            self.episode_steps[env] = self.best_step[env] = 0
             self.reached[env] = False
 
     def load(self, env: int, entry: Entry) -> bool:
@@ -144,7 +165,7 @@ class CurriculumEnvs:
         self.emulators.render(self.obs)
         self.progress.load(env, entry.context)
         envs = np.array([env])
-        self.score[env] = self.progress.score(self.obs[envs], envs)[0]
+        self.score[envs], self.known[envs] = self.progress.score(self.obs[envs], envs)
         return abs(self.score[env] - entry.progress) < SCORE_TOLERANCE
 
     def _make_beginning(self) -> Entry:
@@ -153,8 +174,8 @@ class CurriculumEnvs:
         self.progress.reset(0)
         for frame in frames:
             context = self.progress.save(0)
-            score = float(self.progress.score(frame[None], np.array([0]))[0])
-        return Entry(states[-1], context, score)
+            score, _ = self.progress.score(frame[None], np.array([0]))
+        return Entry(states[-1], context, float(score[0]))
 
     def state_dict(self) -> dict:
         """Return everything that a resumed run needs to go on exactly."""
@@ -163,11 +184,7 @@ class CurriculumEnvs:
         return {
             "states": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in states],
             "contexts": [self.progress.save(env) for env in envs],
-            "score": torch.from_numpy(self.score.copy()),
-            "paid_score": torch.from_numpy(self.paid_score.copy()),
-            "episode_steps": torch.from_numpy(self.episode_steps.copy()),
-            "is_fresh": torch.from_numpy(self.is_fresh.copy()),
-            "reached": torch.from_numpy(self.reached.copy()),
+            **{name: torch.tensor(getattr(self, name)) for name in PER_ENV},
             "archive": self.archive.state_dict(),
             "rejected": self.rejected,
             "rng": json.dumps(self.rng.bit_generator.state),
@@ -179,7 +196,7 @@ class CurriculumEnvs:
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
             self.progress.load(env, state["contexts"][env])
         self.emulators.render(self.obs)
-        for name in ("score", "paid_score", "episode_steps", "is_fresh", "reached"):
+        for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
         self.rejected = state["rejected"]

@@ -113,6 +113,8 @@ class Rollout:
     """latents (T, N, D, 9, 10), or frames (T, N, 144, 160, 3) uint8 while the encoder is trained"""
     starts: torch.Tensor
     """bool: the frame begins an episode"""
+    paid: torch.Tensor
+    """progress that had been paid for"""
     memory: torch.Tensor
     """(N, hidden) the policy's memory before the first frame"""
     actions: torch.Tensor
@@ -193,20 +195,22 @@ class Agent:
         args, envs = self.args, self.envs
         columns = defaultdict(list)
         ended: dict[str, list[float]] = {"gain": [], "milestones": []}
-        bonuses = []
+        bonuses, known = [], []
         start_memory = self.memory.clone()
         inputs, latents = self.look()
-        logits, values, memory = self._act(latents, self.starts, self.memory)
+        logits, values, memory = self._act(latents)
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
             actions = torch.multinomial(action_log_probs.exp(), 1).squeeze(1)
             columns["inputs"].append(inputs)
             columns["starts"].append(self.starts)
+            columns["paid"].append(self._paid())
             columns["actions"].append(actions)
             columns["log_probs"].append(action_log_probs.gather(1, actions[:, None]).squeeze(1))
             columns["values"].append(values)
 
             reward, terminated, truncated = envs.step(actions.cpu().numpy())
+            known.append(envs.known.mean())
             reward = torch.from_numpy(reward).to(self.device)
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
             inputs, latents = self.look()
@@ -214,7 +218,7 @@ class Agent:
                 bonus = self.novelty(latents)
                 bonuses.append(bonus.mean().item())
                 reward = reward + args.novelty_coef * bonus
-            logits, values, memory = self._act(latents, self.starts, self.memory)
+            logits, values, memory = self._act(latents)
             boundary = terminated | truncated
             columns["rewards"].append(reward)
             columns["next_values"].append(values * torch.from_numpy(~terminated).to(self.device))
@@ -228,17 +232,24 @@ class Agent:
                 self.starts[cut] = True
                 new_inputs, new_latents = self.look(cut)
                 inputs[cut], latents[cut] = new_inputs, new_latents
-                logits, values, memory = self._act(latents, self.starts, self.memory)
+                logits, values, memory = self._act(latents)
         rollout = Rollout(
             memory=start_memory,
             **{name: torch.stack(column) for name, column in columns.items()},
         )
         metrics = {f"fresh_episode/{name}": np.mean(v) for name, v in ended.items() if v}
+        metrics["rollout/known_share"] = float(np.mean(known))
         metrics["novelty/bonus"] = float(np.mean(bonuses or [0.0]))
         return rollout, metrics
 
-    def _act(self, latents, starts, memory):
-        logits, values, memory = self.policy(latents[None], starts[None], memory)
+    def _paid(self) -> torch.Tensor:
+        """Return the progress that has been paid for, (N,)."""
+        return torch.tensor(self.envs.paid_score, device=self.device)
+
+    def _act(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return logits (N, actions), values (N,) and memory for what the environments show now."""
+        starts, paid = self.starts[None], self._paid()[None]
+        logits, values, memory = self.policy(latents[None], starts, self.memory, paid)
         return logits[0], values[0], memory
 
     def update(self, rollout: Rollout) -> dict[str, float]:
@@ -288,7 +299,8 @@ class Agent:
         args = self.args
         inputs = rollout.inputs[:, rows]
         latents = self.policy.encode(inputs) if self.trains_encoder else inputs
-        logits, values, _ = self.policy(latents, rollout.starts[:, rows], rollout.memory[rows])
+        starts, paid = rollout.starts[:, rows], rollout.paid[:, rows]
+        logits, values, _ = self.policy(latents, starts, rollout.memory[rows], paid)
         log_probs = torch.log_softmax(logits, dim=-1)
         taken = log_probs.gather(2, rollout.actions[:, rows, None]).squeeze(2)
         log_ratio = taken - rollout.log_probs[:, rows]
@@ -361,8 +373,16 @@ def make_agent(args: Args, game: Game) -> Agent:
 
 def check(args: Args) -> None:
     """Raise ValueError for settings that can not work."""
-    counts = ("num_envs", "num_steps", "reward_interval", "episode_steps", "iterations")
-    for name in (*counts, "epochs", "minibatches", "hidden", "save_every", "snapshots"):
+    counts = ("num_envs", "num_steps", "reward_interval", "episode_steps", "patience_steps")
+    for name in (
+        *counts,
+        "iterations",
+        "epochs",
+        "minibatches",
+        "hidden",
+        "save_every",
+        "snapshots",
+    ):
         if getattr(args, name) < 1:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"expected {flag} of 1 or more, got {getattr(args, name)}")

@@ -27,8 +27,11 @@ class ActorCriticConfig:
 class ActorCritic(nn.Module):
     """encoder → z → trunk (→ GRU) → policy logits and value.
 
-    Sequences are time first: latents (T, B, D, 9, 10), and `starts` (T, B) bool marks the frames
-    that begin an episode, where the memory is emptied.
+    The value also sees the progress that has been paid for, (T, B), which no frame shows: what is
+    still to be earned is what lies ahead less that. The policy sees frames alone, so that playing
+    needs no reward (asymmetric actor-critic, Pinto et al., 2018). Sequences are time first: latents
+    (T, B, D, 9, 10), and `starts` (T, B) bool marks the frames that begin an episode, where the
+    memory is emptied.
     """
 
     def __init__(self, config: ActorCriticConfig, encoder: Encoder):
@@ -47,7 +50,7 @@ class ActorCritic(nn.Module):
         )
         self.gru = nn.GRUCell(hidden, hidden) if config.gru else None
         self.policy_head = _orthogonal(nn.Linear(hidden, config.num_actions), 0.01)
-        self.value_head = _orthogonal(nn.Linear(hidden, 1), 1.0)
+        self.value_head = _orthogonal(nn.Linear(hidden + 1, 1), 1.0)
 
     def initial_memory(self, batch: int) -> torch.Tensor:
         """Return an empty memory, (batch, hidden), or (batch, 0) without a GRU."""
@@ -55,11 +58,16 @@ class ActorCritic(nn.Module):
         return self.policy_head.weight.new_zeros(batch, width)
 
     def forward(
-        self, latents: torch.Tensor, starts: torch.Tensor, memory: torch.Tensor
+        self,
+        latents: torch.Tensor,
+        starts: torch.Tensor,
+        memory: torch.Tensor,
+        paid: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Run over a sequence of latents (T, B, D, 9, 10).
 
         Returns logits (T, B, num_actions), values (T, B), and the memory after the last frame.
+        Without `paid`, values mean nothing.
         """
         T, B = latents.shape[:2]
         features = self.trunk(latents.flatten(0, 1)).unflatten(0, (T, B))
@@ -69,7 +77,9 @@ class ActorCritic(nn.Module):
                 memory = self.gru(feature, memory * ~start[:, None])
                 steps.append(memory)
             features = torch.stack(steps)
-        return self.policy_head(features), self.value_head(features).squeeze(-1), memory
+        paid = features.new_zeros(T, B) if paid is None else paid
+        values = self.value_head(torch.cat([features, paid[..., None]], dim=-1)).squeeze(-1)
+        return self.policy_head(features), values, memory
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Encode frames (..., 144, 160, 3) uint8 to latents (..., D, 9, 10)."""

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from models.blocks import pooled_grey
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint
@@ -64,6 +63,10 @@ class MemoryModel:
         """Return how likely frames (B, 144, 160, 3) are in each bin, (B, bins), up to a factor."""
         return torch.exp(-self.distances(frames) / self.config.bandwidth) + self.config.outlier
 
+    def is_known(self, likelihood: torch.Tensor) -> torch.Tensor:
+        """Say whether frames of these likelihoods (B, bins) resemble a remembered one: (B,)."""
+        return likelihood.amax(dim=1) > 0.5
+
     def update(self, belief: torch.Tensor, likelihood: torch.Tensor) -> torch.Tensor:
         """Move a belief (B, bins) by one step and weigh it by a likelihood (B, bins).
 
@@ -100,10 +103,10 @@ class MemoryModel:
 def fit_memory(runs: list[np.ndarray], config: MemoryConfig | None = None) -> MemoryModel:
     """Build a memory from runs, each (T, 144, 160, 3) uint8.
 
-    The shortest run, which wastes least, spreads evenly over the bins. The others linger and stray
-    elsewhere, so their own clocks say little: each is aligned with the shortest. Frames that look
-    the same in one bin are kept once. Raises ValueError when there is no run, or the shortest has
-    fewer frames than there are bins, which would leave holes in the path.
+    The most direct run, the one with the fewest different frames, spreads evenly over the bins. The
+    others linger and stray elsewhere, so their own clocks say little: each is aligned with it.
+    Frames that look the same in one bin are kept once. Raises ValueError when there is no run, or
+    the shortest has fewer frames than there are bins, which would leave holes in the path.
     """
     config = config or MemoryConfig()
     shortest = min(map(len, runs), default=0)
@@ -112,14 +115,11 @@ def fit_memory(runs: list[np.ndarray], config: MemoryConfig | None = None) -> Me
             f"a memory needs runs of at least {config.bins} frames each, got {len(runs)} runs, "
             f"the shortest of {shortest} frames: pass fewer bins, or prepare longer runs"
         )
-    reference = min(runs, key=len)
-    even = torch.arange(shortest) * config.bins // shortest
-    path = MemoryModel(config, torch.cat(list(_thumbnails(reference, config.pool))), even)
-    banks, bins = [path.bank], [path.bins]
-    for run in runs:
-        if run is not reference:
-            banks.append(torch.cat(list(_thumbnails(run, config.pool))))
-            bins.append(align(path, run))
+    banks = [torch.cat(list(_thumbnails(run, config.pool))) for run in runs]
+    direct = min(range(len(runs)), key=lambda i: len(banks[i].mul(15).round().unique(dim=0)))
+    evenly = torch.arange(len(banks[direct])) * config.bins // len(banks[direct])
+    path = MemoryModel(config, banks[direct], evenly)
+    bins = [evenly if i == direct else align(path, run) for i, run in enumerate(runs)]
     rows = torch.cat([torch.cat(bins)[:, None], torch.cat(banks).mul(255).round()], dim=1)
     rows = rows.short().unique(dim=0)  # the bin, then the pixels
     return MemoryModel(config, rows[:, 1:].float() / 255, rows[:, 0].long())
@@ -131,29 +131,31 @@ def _thumbnails(run: np.ndarray, pool: int, chunk: int = 256):
         yield pooled_grey(torch.tensor(run[start : start + chunk]), pool).flatten(1)
 
 
-def align(path: MemoryModel, run: np.ndarray, max_jump: int = 3, chunk: int = 256) -> torch.Tensor:
-    """Return the bins of a run's frames, (T,): the likeliest way along `path`, back and forth.
+def align(path: MemoryModel, run: np.ndarray, chunk: int = 256) -> torch.Tensor:
+    """Return the bins of a run's frames, (T,) int64: its likeliest way along `path`.
 
-    Viterbi's algorithm under the walk of the filter, up to `max_jump` bins a frame. A run that
-    turns back must be let back, or what it then shows would count as further than it is.
+    Viterbi's algorithm with a price on each bin moved: a run that turns back must be let back, or
+    what it then shows would count as further than it is. Between frames that the path knows, the
+    others lie evenly: another way to the same place rises, a corner off the way does not.
     """
     pieces = (torch.tensor(run[start : start + chunk]) for start in range(0, len(run), chunk))
-    log_likelihood = torch.cat([path.likelihood(piece) for piece in pieces]).log()
-    jumps = torch.arange(-max_jump, max_jump + 1)
-    cost = jumps.abs() * math.log(path.config.walk)
-    cost[max_jump] = math.log(1 - 2 * path.config.walk)
-    best = log_likelihood[0] + torch.arange(path.config.bins) * math.log(path.config.walk)
-    came_from = []
-    for step in log_likelihood[1:]:
-        padded = F.pad(best, (max_jump, max_jump), value=-torch.inf)
-        # Row b holds what came from bins b - max_jump … b + max_jump.
-        best, index = (padded.unfold(0, len(jumps), 1) + cost).max(dim=1)
+    likelihood = torch.cat([path.likelihood(piece) for piece in pieces])
+    bins = torch.arange(path.config.bins)
+    price = (bins[:, None] - bins).abs() * math.log(path.config.walk)  # (to, from)
+    best, came_from = likelihood[0].log() + price[:, 0], []
+    for step in likelihood[1:].log():
+        best, source = (best + price).max(dim=1)
         best = best + step
-        came_from.append(jumps[index])
-    bins = [int(best.argmax())]
-    for offset in reversed(came_from):
-        bins.append(bins[-1] + int(offset[bins[-1]]))
-    return torch.tensor(bins[::-1])
+        came_from.append(source)
+    way = [int(best.argmax())]
+    for source in reversed(came_from):
+        way.append(int(source[way[-1]]))
+    way = np.array(way[::-1])
+    known = np.flatnonzero(path.is_known(likelihood).numpy())
+    if not len(known):
+        return torch.from_numpy(way)
+    between = np.interp(np.arange(len(way)), known, way[known])
+    return torch.from_numpy(between.round().astype(np.int64))
 
 
 def save_memory(path: Path | str, memory: MemoryModel) -> None:

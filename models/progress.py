@@ -28,8 +28,12 @@ class Progress(Protocol):
     def reset(self, env: int) -> None:
         """Forget what was seen in `env`: it was powered on."""
 
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
-        """Score the frames (B, 144, 160, 3) uint8 that `envs` (B,) show now: (B,) float32."""
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score the frames (B, 144, 160, 3) uint8 that `envs` (B,) show now.
+
+        Returns progress, (B,) float32, and whether a frame resembles the recorded runs, (B,) bool,
+        as far as the score can tell.
+        """
 
     def save(self, env: int) -> torch.Tensor:
         """Return what is remembered of `env` (float32, one axis; it may be empty)."""
@@ -51,9 +55,10 @@ class ScoreProgress:
         """Do nothing: there is no context."""
 
     @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
-        """Score each frame alone."""
-        return self.model(torch.from_numpy(frames).to(self.device)).float().cpu().numpy()
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Score each frame alone, and take each for known."""
+        scores = self.model(torch.from_numpy(frames).to(self.device)).float().cpu().numpy()
+        return scores, np.ones(len(scores), dtype=bool)
 
     def save(self, env: int) -> torch.Tensor:
         """Return an empty tensor."""
@@ -77,12 +82,13 @@ class MemoryProgress:
         self.belief[env] = self.memory.initial_belief(1)[0]
 
     @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Carry the belief of `envs` one step further and return its mean."""
         rows = torch.from_numpy(envs).to(self.belief.device)
         likelihood = self.memory.likelihood(torch.from_numpy(frames).to(self.belief.device))
         self.belief[rows] = self.memory.update(self.belief[rows], likelihood)
-        return self.memory.progress(self.belief[rows]).cpu().numpy()
+        known = self.memory.is_known(likelihood).cpu().numpy()
+        return self.memory.progress(self.belief[rows]).cpu().numpy(), known
 
     def save(self, env: int) -> torch.Tensor:
         """Return the belief, (bins,)."""

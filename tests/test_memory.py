@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.checkpoint import ArtefactError
-from models.memory import MemoryConfig, fit_memory, load_memory, save_memory
+from models.memory import MemoryConfig, align, fit_memory, load_memory, save_memory
 from models.progress import MemoryProgress
 
 CONFIG = MemoryConfig(bins=20)
@@ -79,6 +79,41 @@ def test_filtering_is_bayes_rule(memory):
     np.testing.assert_allclose(updated, expected / expected.sum(), rtol=1e-4, atol=1e-7)
 
 
+def with_detour(run, at, frames):
+    return np.concatenate([run[:at], frames, run[at:]])
+
+
+def strange_frames(count):
+    rng = np.random.default_rng(11)
+    tiles = rng.integers(0, 4, (count, 9, 10)).repeat(16, axis=1).repeat(16, axis=2) * 85
+    return np.repeat(tiles[..., None], 3, axis=3).astype(np.uint8)
+
+
+def test_lingering_straying_and_turning_back_are_not_progress(memory):
+    run = make_run(0, 100)
+    path = fit_memory([run], CONFIG)
+    for extra in (strange_frames(30), run[40:41].repeat(30, axis=0), run[39:9:-1]):
+        bins = align(path, with_detour(run, 40, extra)).numpy()
+        assert abs(bins[39] - 8) <= 1 and abs(bins[70] - 8) <= 1 and bins[-1] == 19
+        assert (bins[40:70] <= 9).all()
+    assert (np.diff(align(path, run[::-1].copy()).numpy()) <= 0).all()
+
+
+def test_another_way_to_the_same_place_rises_evenly(memory):
+    run = make_run(0, 100)
+    path = fit_memory([run], CONFIG)
+    bins = align(path, np.concatenate([run[:30], strange_frames(40), run[70:]])).numpy()
+    assert abs(bins[50] - 10) <= 1 and (np.diff(bins) >= 0).all()
+
+
+def test_the_most_direct_run_is_the_measure(memory):
+    """A shorter run with a detour is not: with it, the detour would be progress."""
+    direct = make_run(0, 100).repeat(2, axis=0)  # slow, but straight
+    astray = with_detour(make_run(0, 100), 50, strange_frames(60))
+    progress = fit_memory([astray, direct], CONFIG).filter(direct)
+    assert np.corrcoef(progress, np.arange(200))[0, 1] > 0.99
+
+
 def test_distances_are_to_the_nearest_frame_of_a_bin(memory):
     run = make_run(0)
     distances = memory.distances(torch.from_numpy(run[:1]))[0]
@@ -109,8 +144,9 @@ def test_what_is_remembered_can_be_put_back(memory):
         progress.reset(env)
     for frame in run[:20]:
         context = progress.save(0)
-        scores = progress.score(np.stack([frame, run[0]]), np.arange(2))
-    later = progress.score(run[40:41], np.array([0]))
+        scores, _ = progress.score(np.stack([frame, run[0]]), np.arange(2))
+    later, _ = progress.score(run[40:41], np.array([0]))
     progress.load(1, context)
-    assert progress.score(run[19:20], np.array([1]))[0] == pytest.approx(scores[0], abs=1e-6)
-    assert progress.score(run[40:41], np.array([1]))[0] == pytest.approx(later[0], abs=1e-6)
+    for frame, expected in ((run[19:20], scores[0]), (run[40:41], later[0])):
+        again, known = progress.score(frame, np.array([1]))
+        assert again[0] == pytest.approx(expected, abs=1e-6) and known[0]

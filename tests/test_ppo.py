@@ -104,9 +104,11 @@ def test_a_sequence_equals_its_steps_and_starts_empty_the_memory(policy):
     starts = torch.zeros(6, 3, dtype=torch.bool)
     starts[2, 1] = True
     memory = torch.randn_like(policy.initial_memory(3))
-    logits, values, end = policy(latents, starts, memory)
+    paid = torch.rand(6, 3)
+    logits, values, end = policy(latents, starts, memory, paid)
     for t in range(6):
-        step_logits, step_values, memory = policy(latents[t : t + 1], starts[t : t + 1], memory)
+        now = slice(t, t + 1)
+        step_logits, step_values, memory = policy(latents[now], starts[now], memory, paid[now])
         torch.testing.assert_close(step_logits[0], logits[t])
         torch.testing.assert_close(step_values[0], values[t])
     torch.testing.assert_close(memory, end)

@@ -174,20 +174,22 @@ def test_truncation_is_by_steps_and_restarts_the_environment(args):
 
 def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monkeypatch):
     agent = training_script.make_agent(replace(args, episode_steps=6, start_movie=INTRO), GAME)
-    restart, last_frames = agent.envs.restart, []
+    restart, last_frames, last_paid = agent.envs.restart, [], []
 
     def watched_restart(cut):
         last_frames.append(agent.envs.obs[cut].copy())
+        last_paid.append(agent.envs.paid_score[cut].copy())
         restart(cut)
 
     monkeypatch.setattr(agent.envs, "restart", watched_restart)
     rollout, _ = agent.rollout()
     with torch.no_grad():
-        _, values, _ = agent.policy(rollout.inputs, rollout.starts, rollout.memory)
+        _, values, _ = agent.policy(rollout.inputs, rollout.starts, rollout.memory, rollout.paid)
         last_frames = torch.from_numpy(np.concatenate(last_frames))[None]
         starts = torch.zeros(last_frames.shape[:2], dtype=torch.bool)
         latents = agent.policy.encode(last_frames)
-        _, last_values, _ = agent.policy(latents, starts, agent.policy.initial_memory(len(starts)))
+        memory, paid = agent.policy.initial_memory(1), torch.from_numpy(np.concatenate(last_paid))
+        _, last_values, _ = agent.policy(latents, starts, memory, paid[None])
     torch.testing.assert_close(values, rollout.values)
     cut = rollout.boundaries
     assert cut.sum(dim=0).tolist() == [1, 1, 1, 2]  # staggered by a quarter of an episode
@@ -260,6 +262,28 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(args, monkeypatch):
     assert load_policy(args.out / "policy_final.pkl")[1]["iteration"] == 1
     training_script.main(args)
     assert load_policy(args.out / "policy_final.pkl")[1]["iteration"] == 4
+
+
+def test_an_episode_that_gains_nothing_is_cut(args):
+    envs = make_envs(args, num_envs=1, episode_steps=1000, patience_steps=20, fresh_share=1.0)
+    cuts = []
+    for step in range(60):
+        _, _, truncated = envs.step(np.array([BUTTONS.index("Select")]))  # never past the title
+        cuts += [step] if truncated.any() else []
+        envs.restart(np.flatnonzero(truncated))
+    assert cuts and (np.diff([-1, *cuts]) >= 20).all()
+
+
+def test_what_no_run_shows_is_not_archived(args):
+    envs = make_envs(args, num_envs=1, episode_steps=1000)
+    play_movie(envs, single_buttons(MOVIE[:40]))
+    assert len(envs.archive) > 5 and envs.known[0]
+    envs.progress.memory.bank.fill_(0.5)  # now nothing looks like anything
+    envs.progress.memory._bank_squared.fill_(0.25)
+    kept = len(envs.archive)
+    for _ in range(12):
+        envs.step(np.array([BUTTONS.index("Down")]))
+    assert len(envs.archive) == kept and not envs.known[0]
 
 
 def test_a_locked_up_machine_ends_its_episode_and_is_not_archived(args, tmp_path):

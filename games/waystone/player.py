@@ -154,7 +154,7 @@ class Player:
         self.steps: list[int] = []
         self.press("-")  # RAM holds nothing before the game has cleared it
         self.sights = {
-            area: [cell for cell in cells if self.chance(0.35)] for area, cells in SIGHTS.items()
+            area: [cell for cell in cells if self.chance(0.2)] for area, cells in SIGHTS.items()
         }
         # How often this run strays from the way, and how often it stops; per step.
         self.wander = self.rng.uniform(0, 0.02)
