@@ -443,18 +443,29 @@ def keep_rows(path: Path, iteration: int) -> None:
 
 
 class Interrupt:
-    """Turns the first Ctrl-C into a wish to stop after this iteration; the second stops at once."""
+    """Turns the first Ctrl-C into a wish to stop after this iteration; the second stops at once.
 
-    wanted = False
+    A launcher such as `uv run` may pass on what the terminal has sent already: what follows within
+    a second is the same Ctrl-C.
+    """
+
+    wanted_since: float | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Ctrl-C was pressed."""
+        return self.wanted_since is not None
 
     def __enter__(self):
         self.previous = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def _handle(self, *_) -> None:
-        if self.wanted:
-            raise KeyboardInterrupt
-        self.wanted = True
+        if self.wanted_since is not None:
+            if time.monotonic() - self.wanted_since > 1:
+                raise KeyboardInterrupt
+            return
+        self.wanted_since = time.monotonic()
         print("\nstopping after this iteration; Ctrl-C again to stop at once")
 
     def __exit__(self, *_) -> None:

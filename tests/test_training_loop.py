@@ -252,7 +252,8 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(args, monkeypatch):
     rollout = training_script.Agent.rollout
 
     def interrupted_rollout(agent):
-        signal.raise_signal(signal.SIGINT)
+        for _ in range(2):  # by the terminal, and passed on by a launcher
+            signal.raise_signal(signal.SIGINT)
         return rollout(agent)
 
     with monkeypatch.context() as patch:
