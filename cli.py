@@ -1,5 +1,6 @@
 """What every script does around its `main`: parse flags, and tell a user's mistake in one line."""
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -25,6 +26,7 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
             raise
         fail("the GPU's memory is full: lower --batch-size or --num-envs, or pass --device cpu")
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher may pass the same one on
         print("interrupted", file=sys.stderr)
         sys.exit(130)
 
