@@ -10,8 +10,12 @@ use crate::mmu::Mmu;
 use crate::ppu::{FRAME_CYCLES, HEIGHT, PICTURE_BYTES, WIDTH};
 use crate::state::{enum_field, fnv1a, struct_fields, Field, Reader, StateError};
 
-/// Bytes of an RGB picture: (144, 160, 3).
-pub const RGB_BYTES: usize = HEIGHT * WIDTH * 3;
+/// Bytes of a grey picture, (144, 160), and of an RGB picture, (144, 160, 3).
+pub const GRAY_BYTES: usize = HEIGHT * WIDTH;
+pub const RGB_BYTES: usize = GRAY_BYTES * 3;
+
+/// Frames between two questions whether a step should go on, about a millisecond's work.
+const SLICE_FRAMES: u64 = 64;
 
 const STATE_MAGIC: &[u8; 8] = b"EMURUST\0";
 const STATE_VERSION: u16 = 1;
@@ -64,32 +68,60 @@ impl GameBoy {
     }
 
     /// Runs one step of `frame_skip` frames of 70,224 clock cycles, with the buttons of `mask` held
-    /// for the first `hold_frames` of them.
+    /// for the first `hold_frames` of them. `before` becomes a copy of the machine before the step.
     ///
     /// Pixels are drawn only where no later frame is expected to complete within the step. If the
     /// program switches the LCD off, that guess can be wrong: then the step is repeated from
-    /// `scratch`, with everything drawn.
-    pub fn step(&mut self, mask: u8, frame_skip: u64, hold_frames: u64, scratch: &mut GameBoy) {
-        scratch.copy_from(self);
-        let end = self.frame_end + frame_skip * FRAME_CYCLES;
-        self.mmu.parts.ppu.draw_only_before(end);
-        self.run_frames(mask, frame_skip, hold_frames);
-        if self.mmu.parts.ppu.picture_is_stale() {
-            self.copy_from(scratch);
-            self.mmu.parts.ppu.draw_only_before(0);
-            self.run_frames(mask, frame_skip, hold_frames);
-        }
+    /// `before`, with everything drawn.
+    pub fn step(&mut self, mask: u8, frame_skip: u64, hold_frames: u64, before: &mut GameBoy) {
+        self.step_while(|| true, mask, frame_skip, hold_frames, before);
     }
 
-    fn run_frames(&mut self, mask: u8, frame_skip: u64, hold_frames: u64) {
+    /// Like `step`, but asks every [`SLICE_FRAMES`] whether to go on. Returns whether the step is
+    /// complete; if not, the machine has stopped within it, and `before` is the way back.
+    pub fn step_while(
+        &mut self,
+        mut go_on: impl FnMut() -> bool,
+        mask: u8,
+        frame_skip: u64,
+        hold_frames: u64,
+        before: &mut GameBoy,
+    ) -> bool {
+        before.copy_from(self);
+        let end = self.frame_end + frame_skip * FRAME_CYCLES;
+        self.mmu.parts.ppu.draw_only_before(end);
+        let mut complete = self.run_frames(&mut go_on, mask, frame_skip, hold_frames);
+        if complete && self.mmu.parts.ppu.picture_is_stale() {
+            self.copy_from(before);
+            self.mmu.parts.ppu.draw_only_before(0);
+            complete = self.run_frames(&mut go_on, mask, frame_skip, hold_frames);
+        }
+        complete
+    }
+
+    fn run_frames(
+        &mut self,
+        go_on: &mut impl FnMut() -> bool,
+        mask: u8,
+        frame_skip: u64,
+        hold_frames: u64,
+    ) -> bool {
         let held = hold_frames.min(frame_skip);
-        for (buttons, frames) in [(mask, held), (0, frame_skip - held)] {
+        for (buttons, mut frames) in [(mask, held), (0, frame_skip - held)] {
             if frames > 0 {
                 self.mmu.set_buttons(buttons);
-                self.run_cycles(frames * FRAME_CYCLES);
+            }
+            while frames > 0 {
+                if !go_on() {
+                    return false;
+                }
+                let slice = frames.min(SLICE_FRAMES);
+                self.run_cycles(slice * FRAME_CYCLES);
+                frames -= slice;
             }
         }
         self.mmu.catch_up();
+        true
     }
 
     fn run_cycles(&mut self, cycles: u64) {
@@ -111,13 +143,18 @@ impl GameBoy {
         self.mmu.peek(address)
     }
 
-    /// Writes the last completed frame into `out`, [`RGB_BYTES`] long: rows of RGB pixels.
+    /// Writes the last completed frame into `out`: rows of RGB pixels if it is [`RGB_BYTES`] long,
+    /// of grey ones if it is [`GRAY_BYTES`] long.
     pub fn render(&self, out: &mut [u8]) {
-        for (pixels, &byte) in out
-            .chunks_exact_mut(12)
-            .zip(self.mmu.parts.ppu.picture().iter())
-        {
-            pixels.copy_from_slice(&RGB[usize::from(byte)]);
+        let picture = self.mmu.parts.ppu.picture();
+        if out.len() == GRAY_BYTES {
+            for (pixels, &byte) in out.chunks_exact_mut(4).zip(picture.iter()) {
+                pixels.copy_from_slice(&GRAY[usize::from(byte)]);
+            }
+        } else {
+            for (pixels, &byte) in out.chunks_exact_mut(12).zip(picture.iter()) {
+                pixels.copy_from_slice(&RGB[usize::from(byte)]);
+            }
         }
     }
 
@@ -178,19 +215,23 @@ impl GameBoy {
     }
 }
 
-/// Four packed pixels as RGB: shades 0 to 3 are grey 255, 170, 85, 0.
-const RGB: [[u8; 12]; 256] = {
-    let mut table = [[0; 12]; 256];
+/// Four packed pixels as grey: shades 0 to 3 are 255, 170, 85, 0.
+const GRAY: [[u8; 4]; 256] = shades::<4>();
+/// The same with each value three times.
+const RGB: [[u8; 12]; 256] = shades::<12>();
+
+const fn shades<const BYTES: usize>() -> [[u8; BYTES]; 256] {
+    let mut table = [[0; BYTES]; 256];
     let mut byte = 0;
     while byte < 256 {
         let mut i = 0;
-        while i < 12 {
-            table[byte][i] = 255 - 85 * ((byte >> (i / 3 * 2)) & 3) as u8;
+        while i < BYTES {
+            table[byte][i] = 255 - 85 * ((byte >> (i / (BYTES / 4) * 2)) & 3) as u8;
             i += 1;
         }
         byte += 1;
     }
     table
-};
+}
 
-const _: () = assert!(PICTURE_BYTES * 12 == RGB_BYTES);
+const _: () = assert!(PICTURE_BYTES * 4 == GRAY_BYTES);
