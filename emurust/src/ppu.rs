@@ -563,7 +563,7 @@ impl Ppu {
                 // Line 0 begins as if 8 cycles were past.
                 self.line_start = now - 7;
                 self.line = 0;
-                self.interrupt_mode = 0;
+                self.interrupt_mode = NONE;
                 self.compared_line = 0;
                 self.first_frame = true;
                 self.drawing = false;

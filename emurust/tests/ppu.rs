@@ -188,7 +188,10 @@ fn scrolling_wraps_and_tiles_come_from_both_areas() {
         (&[2; 4][..], &[1; 8][..], 0)
     );
     bench.write(LCDC, 0x80);
-    assert_eq!(bench.line(0), [0; WIDTH], "BG off is white");
+    for shade in [0, 2] {
+        bench.write(BGP, 0xE4 | shade);
+        assert_eq!(bench.line(0), [shade; WIDTH], "BG off is colour 0");
+    }
 }
 
 #[test]
@@ -290,4 +293,38 @@ fn the_first_frame_after_lcd_on_is_not_shown() {
     assert_eq!(*bench.ppu.picture(), picture);
     bench.run(FRAME_CYCLES);
     assert!(bench.ppu.picture().iter().all(|&pixels| pixels == 0xFF));
+}
+
+/// The status before the first mode 3 reads as mode 0, but does not count as one.
+#[test]
+fn lcd_on_requests_no_hblank_interrupt() {
+    for enable in [0x08, 0x20] {
+        let mut bench = Bench::new();
+        bench.write(LCDC, 0x11);
+        bench.write(LYC, 1);
+        bench.write(STAT, enable);
+        bench.now += 4;
+        assert_eq!(bench.ppu.write(LCDC, 0x91, bench.now), 0);
+        bench.run(40);
+        assert_eq!(bench.ppu.read(STAT) & 3, 0);
+        assert_eq!(bench.ppu.write(STAT, enable, bench.now), 0);
+        assert_eq!(bench.run(160), 0);
+    }
+}
+
+/// Writing STAT in mode 0 or 1, or while LY is LYC, requests its interrupt whatever is written.
+#[test]
+fn a_write_of_stat_enables_its_sources_for_a_moment() {
+    for (line, cycle, lyc, requested) in [
+        (10, 40, 0, 0),
+        (10, 40, 10, STAT_INTERRUPT),
+        (10, 120, 0, 0),
+        (10, 400, 0, STAT_INTERRUPT),
+        (150, 40, 0, STAT_INTERRUPT),
+    ] {
+        let mut bench = Bench::new();
+        bench.write(LYC, lyc);
+        bench.run(line * 456 + cycle);
+        assert_eq!(bench.ppu.write(STAT, 0, bench.now), requested);
+    }
 }

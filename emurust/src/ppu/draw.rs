@@ -98,11 +98,9 @@ impl Ppu {
                     self.draw_tiles(&mut colours, left, end, map, self.window_line, offset);
                 }
             }
-            for (shade, &colour) in self.row[start..end].iter_mut().zip(&colours[start..end]) {
-                *shade = self.bgp >> (colour * 2) & 3;
-            }
-        } else {
-            self.row[start..end].fill(0);
+        }
+        for (shade, &colour) in self.row[start..end].iter_mut().zip(&colours[start..end]) {
+            *shade = self.bgp >> (colour * 2) & 3;
         }
         if self.lcdc & lcdc::OBJ_ENABLE != 0 {
             self.draw_objects(&colours, start, end);
