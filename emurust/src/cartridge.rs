@@ -190,7 +190,7 @@ pub struct Mapper {
     ram_enabled: bool,
     clock: Clock,
     /// Derived: where 0000..=3FFF and 4000..=7FFF begin in the ROM, and A000..=BFFF in the RAM.
-    rom_offset: [u64; 2],
+    pub(crate) rom_offset: [u64; 2],
     ram_offset: u64,
     ram_area: RamArea,
 }

@@ -5,12 +5,16 @@
 
 #![forbid(unsafe_code)]
 
-/// What the processor sees of the machine. Each `read`, `write` and `idle` takes one M-cycle.
-pub trait Bus {
+/// What instructions see of the machine. Each call takes one M-cycle.
+pub trait Memory {
     fn read(&mut self, address: u16) -> u8;
     fn write(&mut self, address: u16, value: u8);
     /// An M-cycle without a bus access.
     fn idle(&mut self);
+}
+
+/// What the processor sees of the machine besides: interrupts, and waiting for them.
+pub trait Bus: Memory {
     /// Interrupts requested and enabled (`IF & IE`) at this moment.
     fn pending_interrupts(&mut self) -> u8;
     /// The same in the middle of the last M-cycle.
@@ -98,10 +102,12 @@ impl Cpu {
         }
     }
 
+    #[inline(always)]
     fn pair(&self, hi: usize) -> u16 {
         u16::from_be_bytes([self.regs[hi], self.regs[hi + 1]])
     }
 
+    #[inline(always)]
     fn set_pair(&mut self, hi: usize, value: u16) {
         [self.regs[hi], self.regs[hi + 1]] = value.to_be_bytes();
     }
@@ -123,6 +129,7 @@ impl Cpu {
     }
 
     /// The 16-bit operand of `op & 0x30`: BC, DE, HL, SP.
+    #[inline(always)]
     fn rr(&self, op: u8) -> u16 {
         match (op >> 4) & 3 {
             0 => self.pair(B),
@@ -132,6 +139,7 @@ impl Cpu {
         }
     }
 
+    #[inline(always)]
     fn set_rr(&mut self, op: u8, value: u16) {
         match (op >> 4) & 3 {
             0 => self.set_pair(B, value),
@@ -141,29 +149,31 @@ impl Cpu {
         }
     }
 
-    #[inline]
-    fn fetch<T: Bus>(&mut self, bus: &mut T) -> u8 {
+    #[inline(always)]
+    pub(crate) fn fetch<T: Memory>(&mut self, bus: &mut T) -> u8 {
         let value = bus.read(self.pc);
         self.pc = self.pc.wrapping_add(1);
         value
     }
 
-    fn fetch16<T: Bus>(&mut self, bus: &mut T) -> u16 {
+    #[inline(always)]
+    fn fetch16<T: Memory>(&mut self, bus: &mut T) -> u16 {
         let lo = self.fetch(bus);
         let hi = self.fetch(bus);
         u16::from_le_bytes([lo, hi])
     }
 
     /// The 8-bit operand of the low three bits of `op`.
-    #[inline]
-    fn operand<T: Bus>(&mut self, bus: &mut T, op: u8) -> u8 {
+    #[inline(always)]
+    fn operand<T: Memory>(&mut self, bus: &mut T, op: u8) -> u8 {
         match op & 7 {
             6 => bus.read(self.hl()),
             r => self.regs[usize::from(r)],
         }
     }
 
-    fn push<T: Bus>(&mut self, bus: &mut T, value: u16) {
+    #[inline(always)]
+    fn push<T: Memory>(&mut self, bus: &mut T, value: u16) {
         let [hi, lo] = value.to_be_bytes();
         self.sp = self.sp.wrapping_sub(1);
         bus.write(self.sp, hi);
@@ -171,7 +181,8 @@ impl Cpu {
         bus.write(self.sp, lo);
     }
 
-    fn pop<T: Bus>(&mut self, bus: &mut T) -> u16 {
+    #[inline(always)]
+    fn pop<T: Memory>(&mut self, bus: &mut T) -> u16 {
         let lo = bus.read(self.sp);
         self.sp = self.sp.wrapping_add(1);
         let hi = bus.read(self.sp);
@@ -180,9 +191,15 @@ impl Cpu {
     }
 
     /// The condition of `op & 0x18`: NZ, Z, NC, C.
+    #[inline(always)]
     fn condition(&self, op: u8) -> bool {
         let mask = if op & 0x10 == 0 { ZERO } else { CARRY };
         (self.regs[F] & mask != 0) == (op & 0x08 != 0)
+    }
+
+    /// The next instruction is a plain one, unless an interrupt comes first.
+    pub(crate) fn runs_freely(&self) -> bool {
+        self.state == RunState::Running && !self.ei_delay && !self.halt_bug
     }
 
     /// Runs one instruction, or an interrupt dispatch, or a wait in HALT.
@@ -222,7 +239,10 @@ impl Cpu {
         } else {
             self.pc = self.pc.wrapping_add(1);
         }
-        self.execute(bus, op, after_ei);
+        match op {
+            0x76 => self.halt(bus, after_ei),
+            _ => self.execute(bus, op),
+        }
     }
 
     /// Interrupt dispatch: 5 M-cycles. The vector is chosen after the high byte of PC was pushed,
@@ -257,11 +277,12 @@ impl Cpu {
         }
     }
 
-    fn execute<T: Bus>(&mut self, bus: &mut T, op: u8, after_ei: bool) {
+    /// Any opcode but HALT (76).
+    #[inline(always)]
+    pub(crate) fn execute<T: Memory>(&mut self, bus: &mut T, op: u8) {
         match op {
             0x00 => {}
             0x10 => self.state = RunState::Stopped,
-            0x76 => self.halt(bus, after_ei),
 
             // 8-bit loads
             0x40..=0x7F => {
@@ -411,7 +432,10 @@ impl Cpu {
                 self.regs[A] = self.rotate(op, self.regs[A]);
                 self.regs[F] &= CARRY
             }
-            0xCB => self.execute_cb(bus),
+            0xCB => {
+                let op = self.fetch(bus);
+                self.execute_cb(bus, op)
+            }
 
             // Jumps
             0x18 => {
@@ -471,6 +495,7 @@ impl Cpu {
     }
 
     /// HL for `(HL+)` and `(HL-)`, which it then advances.
+    #[inline(always)]
     fn step_hl(&mut self, op: u8) -> u16 {
         let hl = self.hl();
         let delta = if op & 0x10 == 0 { 1 } else { u16::MAX };
@@ -478,24 +503,28 @@ impl Cpu {
         hl
     }
 
-    fn jump_relative<T: Bus>(&mut self, bus: &mut T, offset: u8) {
+    #[inline(always)]
+    fn jump_relative<T: Memory>(&mut self, bus: &mut T, offset: u8) {
         bus.idle();
         self.pc = self.pc.wrapping_add_signed(i16::from(offset as i8));
     }
 
-    fn call<T: Bus>(&mut self, bus: &mut T, target: u16) {
+    #[inline(always)]
+    fn call<T: Memory>(&mut self, bus: &mut T, target: u16) {
         bus.idle();
         self.push(bus, self.pc);
         self.pc = target;
     }
 
-    fn ret<T: Bus>(&mut self, bus: &mut T) {
+    #[inline(always)]
+    fn ret<T: Memory>(&mut self, bus: &mut T) {
         self.pc = self.pop(bus);
         bus.idle();
     }
 
     /// SP plus a signed immediate; half carry and carry come from the low byte's unsigned sum.
-    fn sp_plus<T: Bus>(&mut self, bus: &mut T) -> u16 {
+    #[inline(always)]
+    fn sp_plus<T: Memory>(&mut self, bus: &mut T) -> u16 {
         let offset = self.fetch(bus);
         let low = self.sp as u8;
         let half = (low & 0xF) + (offset & 0xF) > 0xF;
@@ -505,6 +534,7 @@ impl Cpu {
     }
 
     /// ADD ADC SUB SBC AND XOR OR CP, chosen by `op & 0x38`.
+    #[inline(always)]
     fn alu(&mut self, op: u8, value: u8) {
         let a = self.regs[A];
         let carry_in = (self.regs[F] & CARRY) >> 4;
@@ -534,6 +564,7 @@ impl Cpu {
         }
     }
 
+    #[inline(always)]
     fn inc(&mut self, value: u8) -> u8 {
         let result = value.wrapping_add(1);
         self.regs[F] =
@@ -541,6 +572,7 @@ impl Cpu {
         result
     }
 
+    #[inline(always)]
     fn dec(&mut self, value: u8) -> u8 {
         let result = value.wrapping_sub(1);
         self.regs[F] = (self.regs[F] & CARRY)
@@ -550,6 +582,7 @@ impl Cpu {
         result
     }
 
+    #[inline(always)]
     fn daa(&mut self) {
         let (a, f) = (self.regs[A], self.regs[F]);
         let subtract = f & SUBTRACT != 0;
@@ -566,6 +599,7 @@ impl Cpu {
     }
 
     /// RLC RRC RL RR SLA SRA SWAP SRL, chosen by `op & 0x38`.
+    #[inline(always)]
     fn rotate(&mut self, op: u8, value: u8) -> u8 {
         let carry_in = (self.regs[F] & CARRY) >> 4;
         let (result, carry) = match (op >> 3) & 7 {
@@ -582,8 +616,8 @@ impl Cpu {
         result
     }
 
-    fn execute_cb<T: Bus>(&mut self, bus: &mut T) {
-        let op = self.fetch(bus);
+    #[inline(always)]
+    pub(crate) fn execute_cb<T: Memory>(&mut self, bus: &mut T, op: u8) {
         let value = self.operand(bus, op);
         let bit = 1u8 << ((op >> 3) & 7);
         let result = match op >> 6 {

@@ -8,6 +8,7 @@ use crate::cartridge::Rom;
 use crate::cpu::{Cpu, RunState};
 use crate::mmu::Mmu;
 use crate::ppu::{FRAME_CYCLES, HEIGHT, PICTURE_BYTES, WIDTH};
+use crate::run::run;
 use crate::state::{enum_field, fnv1a, struct_fields, Field, Reader, StateError};
 
 /// Bytes of a grey picture, (144, 160), and of an RGB picture, (144, 160, 3).
@@ -129,6 +130,9 @@ impl GameBoy {
         self.mmu.parts.deadline = self.frame_end;
         while self.mmu.parts.clock < self.frame_end {
             self.cpu.step(&mut self.mmu);
+            if self.cpu.runs_freely() {
+                run(&mut self.cpu, &mut self.mmu);
+            }
         }
     }
 

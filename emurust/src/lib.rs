@@ -7,6 +7,7 @@ pub mod gameboy;
 pub mod joypad;
 pub mod mmu;
 pub mod ppu;
+mod run;
 pub mod serial;
 pub mod state;
 pub mod timer;

@@ -17,7 +17,7 @@ use crate::serial::Serial;
 use crate::state::{struct_fields, Field, Reader, StateError};
 use crate::timer::{Timer, NEVER};
 
-const M_CYCLE: u64 = 4;
+pub const M_CYCLE: u64 = 4;
 const TIMER_INTERRUPT: u8 = 0x04;
 const SERIAL_INTERRUPT: u8 = 0x08;
 const JOYPAD_INTERRUPT: u8 = 0x10;
@@ -51,8 +51,8 @@ pub struct Parts {
     pub joypad: Joypad,
     pub apu: Apu,
     pub mapper: Mapper,
-    wram: [u8; 0x2000],
-    hram: [u8; 0x7F],
+    pub(crate) wram: [u8; 0x2000],
+    pub(crate) hram: [u8; 0x7F],
     pub ppu: Ppu,
 }
 
@@ -160,6 +160,20 @@ impl Mmu {
         }
     }
 
+    /// The time up to which instructions may run without a look at interrupts or other parts.
+    pub(crate) fn run_limit(&self, ime: bool) -> u64 {
+        let parts = &self.parts;
+        if ime && parts.interrupt_flag & parts.interrupt_enable & ALL_INTERRUPTS != 0 {
+            return 0;
+        }
+        parts.next_event.min(parts.deadline)
+    }
+
+    /// Where 0000..=3FFF and 4000..=7FFF begin in the ROM.
+    pub(crate) fn rom_offset(&self) -> [usize; 2] {
+        self.parts.mapper.rom_offset.map(|offset| offset as usize)
+    }
+
     pub fn set_buttons(&mut self, held: u8) {
         if self.parts.joypad.set_held(held) {
             self.parts.interrupt_flag |= JOYPAD_INTERRUPT;
@@ -177,7 +191,7 @@ impl Mmu {
     }
 
     #[inline]
-    fn read_at_clock(&mut self, address: u16) -> u8 {
+    pub(crate) fn read_at_clock(&mut self, address: u16) -> u8 {
         let offset = usize::from(address);
         match address >> 12 {
             0x0..=0x7 => self.parts.mapper.read_rom(&self.rom, address),
@@ -236,7 +250,7 @@ impl Mmu {
     }
 
     #[inline]
-    fn write_at_clock(&mut self, address: u16, value: u8) {
+    pub(crate) fn write_at_clock(&mut self, address: u16, value: u8) {
         let offset = usize::from(address);
         let now = self.parts.clock;
         match address >> 12 {
@@ -366,7 +380,7 @@ impl Mmu {
     }
 }
 
-impl cpu::Bus for Mmu {
+impl cpu::Memory for Mmu {
     #[inline]
     fn read(&mut self, address: u16) -> u8 {
         let value = self.read_at_clock(address);
@@ -384,7 +398,9 @@ impl cpu::Bus for Mmu {
     fn idle(&mut self) {
         self.parts.clock += M_CYCLE;
     }
+}
 
+impl cpu::Bus for Mmu {
     #[inline]
     fn pending_interrupts(&mut self) -> u8 {
         if self.parts.clock >= self.parts.next_event {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-use emurust::cpu::{Bus, Cpu, RunState};
+use emurust::cpu::{Bus, Cpu, Memory, RunState};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ struct FlatBus {
     cycles: Vec<Option<(u16, u8, char)>>,
 }
 
-impl Bus for FlatBus {
+impl Memory for FlatBus {
     fn read(&mut self, address: u16) -> u8 {
         let value = self.memory.get(&address).copied().unwrap_or(0);
         self.cycles.push(Some((address, value, 'r')));
@@ -36,6 +36,9 @@ impl Bus for FlatBus {
     fn idle(&mut self) {
         self.cycles.push(None);
     }
+}
+
+impl Bus for FlatBus {
     fn pending_interrupts(&mut self) -> u8 {
         0
     }
