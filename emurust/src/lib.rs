@@ -10,18 +10,24 @@ pub mod ppu;
 mod run;
 pub mod serial;
 pub mod state;
+pub mod store;
+pub mod threads;
 pub mod timer;
 pub mod vec_env;
 
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArray4, PyArrayMethods, PyReadonlyArray1, PyReadwriteArray4,
-    PyUntypedArray, PyUntypedArrayMethods,
-};
-use pyo3::exceptions::{PyIndexError, PyValueError};
-use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use gameboy::RGB_BYTES;
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods,
+    PyReadonlyArray1, PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyIndexError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
 use ppu::{HEIGHT, WIDTH};
 use vec_env::VecEnv;
 
@@ -40,88 +46,127 @@ type StepResult<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<bool>>);
 /// C-contiguous uint8 array of shape `obs_shape()` and show the last frame the LCD completed, in the
 /// greys 255, 170, 85, 0. The same ROM and actions give the same bytes at any number of threads.
 ///
+/// Where machines are chosen (`env` of `reset` and `render`, `envs` elsewhere), that is by integers
+/// or by a bool mask of shape (num_envs,); None chooses all.
+///
+/// A batch serves one Python thread at a time: a call while another runs is a RuntimeError.
+///
 /// Args:
 ///     rom: the cartridge, as bytes or a one-dimensional uint8 array.
 ///     num_envs: number of machines, 1 to 65536.
 ///     frame_skip: frames per step, 1 to 1048576.
 ///     hold_frames: frames for which a step holds its buttons; at `frame_skip` and above, all.
+///     grayscale: observations of shape (num_envs, 144, 160), without the channels of equal value.
 ///     num_threads: threads to step with; 0 takes one per core.
 ///
 /// Raises:
 ///     ValueError: the ROM is too short or its mapper is not supported, or a number is out of range.
-#[pyclass(module = "emurust")]
+#[pyclass(module = "emurust", frozen)]
 struct VecGameBoy {
-    env: VecEnv,
+    env: Mutex<VecEnv>,
+    num_envs: usize,
+    grayscale: bool,
+    frame_skip: AtomicU64,
+    hold_frames: AtomicU64,
 }
 
 #[pymethods]
 impl VecGameBoy {
     #[new]
-    #[pyo3(signature = (rom, num_envs, frame_skip=30, *, hold_frames=8, num_threads=0))]
+    #[pyo3(signature = (
+        rom, num_envs, frame_skip=30, *, hold_frames=8, grayscale=false, num_threads=0
+    ))]
     fn new(
         py: Python,
         rom: &Bound<PyAny>,
         num_envs: i64,
         frame_skip: i64,
         hold_frames: i64,
+        grayscale: bool,
         num_threads: i64,
     ) -> PyResult<Self> {
         let rom = rom_bytes(rom)?;
         let num_envs = in_range("num_envs", num_envs, 1, MAX_ENVS as u64)? as usize;
-        let frame_skip = in_range("frame_skip", frame_skip, 1, MAX_FRAMES)?;
-        let hold_frames = in_range("hold_frames", hold_frames, 0, MAX_FRAMES)?;
         let num_threads = in_range("num_threads", num_threads, 0, 1024)? as usize;
+        let frame_skip = in_range("frame_skip", frame_skip, 1, MAX_FRAMES)?.into();
+        let hold_frames = in_range("hold_frames", hold_frames, 0, MAX_FRAMES)?.into();
         let env = py
-            .detach(|| VecEnv::new(&rom, num_envs, frame_skip, hold_frames, num_threads))
+            .detach(|| VecEnv::new(&rom, num_envs, grayscale, num_threads))
             .map_err(PyValueError::new_err)?;
-        Ok(VecGameBoy { env })
+        Ok(VecGameBoy {
+            env: Mutex::new(env),
+            num_envs,
+            grayscale,
+            frame_skip,
+            hold_frames,
+        })
     }
 
     /// Number of machines.
     #[getter]
     fn num_envs(&self) -> usize {
-        self.env.num_envs()
+        self.num_envs
     }
 
-    /// Frames per step.
+    /// Whether observations are grey, (num_envs, 144, 160), instead of RGB.
+    #[getter]
+    fn grayscale(&self) -> bool {
+        self.grayscale
+    }
+
+    /// Frames per step, 1 to 1048576. A new value takes effect with the next step.
     #[getter]
     fn frame_skip(&self) -> u64 {
-        self.env.frame_skip
+        self.frame_skip.load(Ordering::Relaxed)
     }
 
-    /// Frames for which a step holds its buttons.
+    #[setter]
+    fn set_frame_skip(&self, frames: i64) -> PyResult<()> {
+        let frames = in_range("frame_skip", frames, 1, MAX_FRAMES)?;
+        self.frame_skip.store(frames, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Frames for which a step holds its buttons, 0 to 1048576. Takes effect with the next step.
     #[getter]
     fn hold_frames(&self) -> u64 {
-        self.env.hold_frames
+        self.hold_frames.load(Ordering::Relaxed)
     }
 
-    /// Number of states kept by `save_state` and not dropped.
+    #[setter]
+    fn set_hold_frames(&self, frames: i64) -> PyResult<()> {
+        let frames = in_range("hold_frames", frames, 0, MAX_FRAMES)?;
+        self.hold_frames.store(frames, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Number of states kept and not dropped.
     #[getter]
-    fn num_states(&self) -> usize {
-        self.env.num_states()
+    fn num_states(&self) -> PyResult<usize> {
+        Ok(self.env()?.num_states())
     }
 
-    /// The shape of observations: (num_envs, 144, 160, 3).
-    fn obs_shape(&self) -> (usize, usize, usize, usize) {
-        (self.env.num_envs(), HEIGHT, WIDTH, 3)
+    /// The shape of observations: (num_envs, 144, 160, 3), or (num_envs, 144, 160) if grayscale.
+    fn obs_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.shape())
     }
 
-    /// Powers on all machines, or only machine `env`; then draws all into `obs`.
+    /// Powers on all machines, or only the chosen ones; then draws all into `obs`.
     ///
     /// Raises:
-    ///     ValueError: `obs` has another shape, another dtype, or is not contiguous and writable.
+    ///     ValueError: `obs` has another shape or dtype, or is not contiguous and writable.
     ///     IndexError: no such env.
     #[pyo3(signature = (obs, env=None))]
-    fn reset(&mut self, py: Python, obs: &Bound<PyAny>, env: Option<i64>) -> PyResult<()> {
-        let env = env.map(|env| self.index(env)).transpose()?;
+    fn reset(&self, py: Python, obs: &Bound<PyAny>, env: Option<&Bound<PyAny>>) -> PyResult<()> {
+        let envs = self.chosen(env)?;
         let mut obs = self.observation(obs)?;
         let obs = obs.as_slice_mut()?;
-        let vec_env = &mut self.env;
+        let vec_env = &mut *self.env()?;
         py.detach(|| {
-            vec_env.reset(env);
-            vec_env.render(obs);
-        });
-        Ok(())
+            vec_env.reset(&envs);
+            vec_env.render(obs, &Vec::from_iter(0..self.num_envs))
+        })
+        .map_err(PyRuntimeError::new_err)
     }
 
     /// Steps all machines; `actions` are uint8 button masks of shape (num_envs,).
@@ -132,39 +177,56 @@ impl VecGameBoy {
     /// Raises:
     ///     ValueError: `actions` or `obs` has another shape or dtype, or `obs` is not contiguous and
     ///         writable.
+    ///     KeyboardInterrupt, or what else a signal handler raises, within about 0.1 seconds: all
+    ///         machines and `obs` are then as before the step.
     fn step<'py>(
-        &mut self,
+        &self,
         py: Python<'py>,
         actions: &Bound<'py, PyAny>,
         obs: &Bound<'py, PyAny>,
     ) -> PyResult<StepResult<'py>> {
-        let num_envs = self.env.num_envs();
-        let masks = masks(actions, num_envs)?;
+        let masks = masks(actions, self.num_envs)?;
         let mut obs = self.observation(obs)?;
         let obs = obs.as_slice_mut()?;
-        let mut dones = vec![false; num_envs];
-        let env = &mut self.env;
-        py.detach(|| env.step(&masks, obs, &mut dones));
-        Ok((PyArray1::zeros(py, num_envs, false), dones.into_pyarray(py)))
+        let mut dones = vec![false; self.num_envs];
+        let frames = (self.frame_skip(), self.hold_frames());
+        let env = &mut *self.env()?;
+        let mut signal = Ok(());
+        py.detach(|| {
+            env.step(&masks, frames, obs, &mut dones, || {
+                signal = Python::attach(|py| py.check_signals());
+                signal.is_err()
+            })
+        })
+        .map_err(PyRuntimeError::new_err)?;
+        signal?;
+        Ok((
+            PyArray1::zeros(py, self.num_envs, false),
+            dones.into_pyarray(py),
+        ))
     }
 
-    /// Draws all machines into `obs` without advancing them.
+    /// Draws all machines, or only the chosen ones, into their rows of `obs` without advancing them.
     ///
     /// Raises:
-    ///     ValueError: `obs` has another shape, another dtype, or is not contiguous and writable.
-    fn render(&self, py: Python, obs: &Bound<PyAny>) -> PyResult<()> {
+    ///     ValueError: `obs` has another shape or dtype, or is not contiguous and writable.
+    ///     IndexError: no such env.
+    #[pyo3(signature = (obs, env=None))]
+    fn render(&self, py: Python, obs: &Bound<PyAny>, env: Option<&Bound<PyAny>>) -> PyResult<()> {
+        let envs = self.chosen(env)?;
         let mut obs = self.observation(obs)?;
         let obs = obs.as_slice_mut()?;
-        py.detach(|| self.env.render(obs));
-        Ok(())
+        let vec_env = &mut *self.env()?;
+        py.detach(|| vec_env.render(obs, &envs))
+            .map_err(PyRuntimeError::new_err)
     }
 
     /// Keeps a copy of machine `env` and returns its id.
     ///
-    /// The copy stays in memory until `drop_state`. Raises IndexError: no such env.
-    fn save_state(&mut self, env: i64) -> PyResult<u64> {
+    /// The copy stays in memory until it is dropped. Raises IndexError: no such env.
+    fn save_state(&self, env: i64) -> PyResult<i64> {
         let env = self.index(env)?;
-        Ok(self.env.save_state(env))
+        Ok(self.env()?.save_state(env))
     }
 
     /// Puts machine `env` into the state `state_id`, which may come from any machine of this batch.
@@ -172,22 +234,109 @@ impl VecGameBoy {
     /// Raises:
     ///     IndexError: no such env.
     ///     ValueError: no such state.
-    fn load_state(&mut self, env: i64, state_id: i64) -> PyResult<()> {
+    fn load_state(&self, env: i64, state_id: i64) -> PyResult<()> {
         let env = self.index(env)?;
-        let known = u64::try_from(state_id).is_ok_and(|id| self.env.load_state(env, id));
-        self.require_state(known, state_id)
+        self.known(&[state_id])?
+            .load_states(&[env], &[state_id])
+            .map_err(PyRuntimeError::new_err)
     }
 
     /// Forgets the state `state_id`. Raises ValueError: no such state.
-    fn drop_state(&mut self, state_id: i64) -> PyResult<()> {
-        let known = u64::try_from(state_id).is_ok_and(|id| self.env.drop_state(id));
-        self.require_state(known, state_id)
+    fn drop_state(&self, state_id: i64) -> PyResult<()> {
+        self.known(&[state_id])?.drop_states(&[state_id]);
+        Ok(())
+    }
+
+    /// Keeps copies of the chosen machines and returns their ids, int64 of shape (chosen,).
+    ///
+    /// Raises:
+    ///     ValueError: `envs` is neither integers nor a mask.
+    ///     IndexError: no such env.
+    #[pyo3(signature = (envs=None))]
+    fn save_states<'py>(
+        &self,
+        py: Python<'py>,
+        envs: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let envs = self.chosen(envs)?;
+        let vec_env = &mut *self.env()?;
+        let ids = py.detach(|| Vec::from_iter(envs.iter().map(|&env| vec_env.save_state(env))));
+        Ok(ids.into_pyarray(py))
+    }
+
+    /// Puts the chosen machines into kept states: `ids` has one for each, or is one for all.
+    ///
+    /// Raises:
+    ///     ValueError: no such state, or another number of ids than of machines; then no machine
+    ///         has changed.
+    ///     IndexError: no such env.
+    fn load_states(&self, py: Python, envs: &Bound<PyAny>, ids: &Bound<PyAny>) -> PyResult<()> {
+        let envs = self.chosen(Some(envs).filter(|envs| !envs.is_none()))?;
+        let ids = match ids.extract::<i64>() {
+            Ok(id) => vec![id; envs.len()],
+            Err(_) => integers("ids", "integers", ids)?,
+        };
+        if ids.len() != envs.len() {
+            return Err(PyValueError::new_err(format!(
+                "ids: expected {}, one for each env, or one for all, got {}",
+                envs.len(),
+                ids.len()
+            )));
+        }
+        let vec_env = &mut *self.known(&ids)?;
+        py.detach(|| vec_env.load_states(&envs, &ids))
+            .map_err(PyRuntimeError::new_err)
+    }
+
+    /// Forgets kept states. Raises ValueError: no such state; then none is forgotten.
+    fn drop_states(&self, ids: &Bound<PyAny>) -> PyResult<()> {
+        let ids = integers("ids", "integers", ids)?;
+        self.known(&ids)?.drop_states(&ids);
+        Ok(())
+    }
+
+    /// Writes kept states, by default all from the oldest on, to one file for `read_states`.
+    ///
+    /// A file that stands at `path` is replaced once the new one is complete.
+    ///
+    /// Raises:
+    ///     ValueError: no such state.
+    ///     OSError: the file cannot be written; what stood at `path` still does.
+    #[pyo3(signature = (path, ids=None))]
+    fn write_states(&self, py: Python, path: PathBuf, ids: Option<&Bound<PyAny>>) -> PyResult<()> {
+        let ids = match ids {
+            Some(ids) => integers("ids", "integers", ids)?,
+            None => self.env()?.state_ids(),
+        };
+        let vec_env = &mut *self.known(&ids)?;
+        py.detach(|| vec_env.write_states(&path, &ids))
+            .map_err(|error| file_error(error, &path))
+    }
+
+    /// Keeps the states of a file made by `write_states` with the same ROM, in any batch.
+    ///
+    /// Returns their ids, int64, in the order in which they were written.
+    ///
+    /// Raises:
+    ///     ValueError: the file is damaged, of another kind or version, or of another ROM; then
+    ///         nothing is kept of it.
+    ///     OSError: the file cannot be read (FileNotFoundError: it is not there).
+    fn read_states<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let vec_env = &mut *self.env()?;
+        let ids = py
+            .detach(|| vec_env.read_states(&path))
+            .map_err(|error| file_error(error, &path))?;
+        Ok(ids.into_pyarray(py))
     }
 
     /// The state of machine `env` as bytes, to keep on disk. Raises IndexError: no such env.
-    fn export_state<'py>(&mut self, py: Python<'py>, env: i64) -> PyResult<Bound<'py, PyBytes>> {
+    fn export_state<'py>(&self, py: Python<'py>, env: i64) -> PyResult<Bound<'py, PyBytes>> {
         let env = self.index(env)?;
-        Ok(PyBytes::new(py, &self.env.gameboy(env).export()))
+        Ok(PyBytes::new(py, &self.env()?.gameboy(env).export()))
     }
 
     /// Puts machine `env` into a state made by `export_state` with the same ROM.
@@ -196,11 +345,9 @@ impl VecGameBoy {
     ///     IndexError: no such env.
     ///     ValueError: the bytes are damaged, of another version, or of another ROM; the machine is
     ///         then unchanged.
-    fn import_state(&mut self, env: i64, state: &[u8]) -> PyResult<()> {
+    fn import_state(&self, env: i64, state: &[u8]) -> PyResult<()> {
         let env = self.index(env)?;
-        self.env
-            .import_state(env, state)
-            .map_err(|error| PyValueError::new_err(error.0))
+        (self.env()?.import_state(env, state)).map_err(|error| PyValueError::new_err(error.0))
     }
 
     /// Reads `length` bytes of machine `env` from address `addr` on, as a debugger would: no time
@@ -210,7 +357,7 @@ impl VecGameBoy {
     ///     IndexError: no such env.
     ///     ValueError: the span leaves 0x0000..0xFFFF.
     fn read_memory<'py>(
-        &mut self,
+        &self,
         py: Python<'py>,
         env: i64,
         addr: i64,
@@ -218,35 +365,42 @@ impl VecGameBoy {
     ) -> PyResult<Bound<'py, PyArray1<u8>>> {
         let env = self.index(env)?;
         let span = memory_span(addr, length)?;
-        let gameboy = self.env.gameboy(env);
+        let vec_env = &mut *self.env()?;
+        let gameboy = vec_env.gameboy(env);
         let bytes: Vec<u8> = span.map(|address| gameboy.peek(address as u16)).collect();
         Ok(bytes.into_pyarray(py))
     }
 
-    /// Like `read_memory` for all machines: uint8 of shape (num_envs, length).
+    /// Like `read_memory` for all machines, or only the chosen ones: uint8, (chosen, length).
     ///
     /// Raises:
-    ///     ValueError: the span leaves 0x0000..0xFFFF.
+    ///     IndexError: no such env.
+    ///     ValueError: the span leaves 0x0000..0xFFFF, or `envs` is neither integers nor a mask.
+    #[pyo3(signature = (addr, length, envs=None))]
     fn read_memory_batch<'py>(
-        &mut self,
+        &self,
         py: Python<'py>,
         addr: i64,
         length: i64,
+        envs: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let envs = self.chosen(envs)?;
         let span = memory_span(addr, length)?;
-        let shape = [self.env.num_envs(), span.len()];
-        let mut bytes = Vec::with_capacity(shape[0] * shape[1]);
-        for gameboy in self.env.gameboys() {
+        let mut bytes = Vec::with_capacity(envs.len() * span.len());
+        let vec_env = &mut *self.env()?;
+        for &env in &envs {
+            let gameboy = vec_env.gameboy(env);
             bytes.extend(span.clone().map(|address| gameboy.peek(address as u16)));
         }
-        bytes.into_pyarray(py).reshape(shape)
+        bytes.into_pyarray(py).reshape([envs.len(), span.len()])
     }
 
     /// The registers of machine `env`: af, bc, de, hl, sp, pc (ints), ime, halted, locked (bools)
     /// and clock (cycles since power-on). Raises IndexError: no such env.
-    fn registers<'py>(&mut self, py: Python<'py>, env: i64) -> PyResult<Bound<'py, PyDict>> {
+    fn registers<'py>(&self, py: Python<'py>, env: i64) -> PyResult<Bound<'py, PyDict>> {
         let env = self.index(env)?;
-        let gameboy = self.env.gameboy(env);
+        let vec_env = &mut *self.env()?;
+        let gameboy = vec_env.gameboy(env);
         let cpu = &gameboy.cpu;
         let dict = PyDict::new(py);
         for (name, value) in [
@@ -268,45 +422,118 @@ impl VecGameBoy {
 }
 
 impl VecGameBoy {
-    fn index(&self, env: i64) -> PyResult<usize> {
-        let num_envs = self.env.num_envs();
-        match usize::try_from(env) {
-            Ok(index) if index < num_envs => Ok(index),
-            _ => Err(PyIndexError::new_err(format!(
-                "expected an env from 0 to {}, got {env}",
-                num_envs - 1
+    /// The batch, unless another thread (or a step that this call interrupts) has it.
+    fn env(&self) -> PyResult<MutexGuard<'_, VecEnv>> {
+        match self.env.try_lock() {
+            Ok(env) => Ok(env),
+            Err(TryLockError::Poisoned(env)) => Ok(env.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err(
+                "this VecGameBoy is running in another call: expected one thread at a time; \
+                 give each thread a batch of its own, or share a lock",
+            )),
+        }
+    }
+
+    /// The batch, if it keeps all these states.
+    fn known(&self, ids: &[i64]) -> PyResult<MutexGuard<'_, VecEnv>> {
+        let env = self.env()?;
+        match env.unknown_state(ids) {
+            None => Ok(env),
+            Some(id) => Err(PyValueError::new_err(format!(
+                "unknown state id {id}: {} states are kept, ids come from save_state",
+                env.num_states()
             ))),
         }
     }
 
-    fn require_state(&self, known: bool, state_id: i64) -> PyResult<()> {
-        if known {
-            return Ok(());
+    fn index(&self, env: i64) -> PyResult<usize> {
+        match usize::try_from(env) {
+            Ok(index) if index < self.num_envs => Ok(index),
+            _ => Err(PyIndexError::new_err(format!(
+                "expected an env from 0 to {}, got {env}",
+                self.num_envs - 1
+            ))),
         }
-        Err(PyValueError::new_err(format!(
-            "unknown state id {state_id}: {} states are kept, ids come from save_state",
-            self.env.num_states()
-        )))
+    }
+
+    /// The machines that an integer, integers or a mask choose; None chooses all.
+    fn chosen(&self, envs: Option<&Bound<PyAny>>) -> PyResult<Vec<usize>> {
+        let Some(envs) = envs else {
+            return Ok((0..self.num_envs).collect());
+        };
+        if let Ok(env) = envs.extract() {
+            return Ok(vec![self.index(env)?]);
+        }
+        let Ok(mask) = envs.cast::<PyArray1<bool>>() else {
+            return (integers("envs", "a bool mask or integers", envs)?.into_iter())
+                .map(|env| self.index(env))
+                .collect();
+        };
+        if mask.len() != self.num_envs {
+            let expected = format!("a mask of shape [{}]", self.num_envs);
+            return Err(array_error("envs", &expected, envs));
+        }
+        let mask = mask.try_readonly()?;
+        Ok((0..self.num_envs)
+            .zip(mask.as_array())
+            .filter_map(|(env, &chosen)| chosen.then_some(env))
+            .collect())
+    }
+
+    fn shape(&self) -> Vec<usize> {
+        let mut shape = vec![self.num_envs, HEIGHT, WIDTH];
+        if !self.grayscale {
+            shape.push(3);
+        }
+        shape
     }
 
     /// Borrows the caller's observation array, or says what is wrong with it.
-    fn observation<'py>(&self, obs: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArray4<'py, u8>> {
-        let (num_envs, height, width, channels) = self.obs_shape();
-        let expected = [num_envs, height, width, channels];
+    fn observation<'py>(&self, obs: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArrayDyn<'py, u8>> {
+        let shape = self.shape();
+        let expected = format!("uint8 array of shape {shape:?}");
         let array = obs
-            .cast::<PyArray4<u8>>()
-            .map_err(|_| array_error("obs", &format!("uint8 array of shape {expected:?}"), obs))?;
-        if array.shape() != expected {
-            let expected = format!("uint8 array of shape {expected:?}");
+            .cast::<PyArrayDyn<u8>>()
+            .map_err(|_| array_error("obs", &expected, obs))?;
+        if array.shape() != shape {
             return Err(array_error("obs", &expected, obs));
         }
         if !array.is_c_contiguous() {
             return Err(array_error("obs", "C-contiguous array", obs));
         }
-        debug_assert_eq!(array.len(), num_envs * RGB_BYTES);
         array.try_readwrite().map_err(|error| {
             PyValueError::new_err(format!("obs: expected a writable array: {error}"))
         })
+    }
+}
+
+/// Integers of any array-like of one dimension.
+fn integers(name: &str, expected: &str, values: &Bound<PyAny>) -> PyResult<Vec<i64>> {
+    let numpy = values.py().import("numpy")?;
+    let array = numpy.call_method1("asarray", (values,))?;
+    let untyped = array.cast::<PyUntypedArray>()?;
+    let is_integer = matches!(untyped.dtype().kind(), b'i' | b'u') || untyped.is_empty();
+    if !is_integer || untyped.ndim() != 1 {
+        let expected = format!("{expected} of one dimension");
+        return Err(array_error(name, &expected, values));
+    }
+    let array = array.call_method1("astype", ("int64",))?;
+    let array = array.cast::<PyArray1<i64>>()?.try_readonly()?;
+    Ok(array.as_array().to_vec())
+}
+
+/// The system's errors as OSError with the file's name; a file's own faults as ValueError.
+fn file_error(error: io::Error, path: &Path) -> PyErr {
+    match error.raw_os_error() {
+        Some(code) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            PyOSError::new_err((code, text.to_owned(), path.as_os_str().to_owned()))
+        }
+        None if error.kind() == io::ErrorKind::InvalidData => {
+            PyValueError::new_err(error.to_string())
+        }
+        None => error.into(),
     }
 }
 

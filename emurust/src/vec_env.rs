@@ -3,145 +3,247 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cartridge::Rom;
-use crate::gameboy::{GameBoy, RGB_BYTES};
+use crate::gameboy::{GameBoy, GRAY_BYTES, RGB_BYTES};
 use crate::state::StateError;
+use crate::store;
+use crate::threads::Threads;
 
-/// A machine and the copy that its steps may be repeated from.
+/// How often a running step asks whether it has been interrupted.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A machine, and what it was before its last step.
 struct Env {
     gameboy: GameBoy,
-    scratch: GameBoy,
+    before: GameBoy,
 }
 
 pub struct VecEnv {
     envs: Vec<Env>,
     /// The machine just after power-on.
     fresh: GameBoy,
-    states: HashMap<u64, GameBoy>,
-    next_state_id: u64,
-    pub frame_skip: u64,
-    pub hold_frames: u64,
-    /// None runs everything on the caller's thread.
-    pool: Option<ThreadPool>,
+    states: HashMap<i64, Box<GameBoy>>,
+    next_state_id: i64,
+    picture_bytes: usize,
+    threads: Threads,
 }
 
 impl VecEnv {
-    /// `num_threads` 0 takes one thread per core. Errors: a bad ROM header, no threads to be had.
+    /// `num_threads` 0 takes one thread per core. Errors: a bad ROM header.
     pub fn new(
         rom: &[u8],
         num_envs: usize,
-        frame_skip: u64,
-        hold_frames: u64,
+        grayscale: bool,
         num_threads: usize,
     ) -> Result<Self, String> {
         let fresh = GameBoy::new(Arc::new(Rom::new(rom)?));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if num_threads == 0 { cores } else { num_threads }.min(num_envs);
-        let pool = match threads {
-            0 | 1 => None,
-            _ => Some(
-                ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .build()
-                    .map_err(|error| format!("cannot start {threads} threads: {error}"))?,
-            ),
-        };
+        let threads = if num_threads == 0 { cores } else { num_threads };
         let env = || Env {
             gameboy: fresh.clone(),
-            scratch: fresh.clone(),
+            before: fresh.clone(),
         };
         Ok(VecEnv {
             envs: std::iter::repeat_with(env).take(num_envs).collect(),
             fresh,
             states: HashMap::new(),
             next_state_id: 0,
-            frame_skip,
-            hold_frames,
-            pool,
+            picture_bytes: if grayscale { GRAY_BYTES } else { RGB_BYTES },
+            threads: Threads::new(threads.min(num_envs)),
         })
     }
 
-    pub fn num_envs(&self) -> usize {
-        self.envs.len()
+    /// Calls `job` with every machine, its item and a question whether to go on. While the jobs
+    /// run, `interrupted` is asked every [`POLL`] on the calling thread; after its yes, the jobs are
+    /// told to stop. Returns whether they were not. Errors: no threads to be had.
+    fn for_each<T: Send>(
+        (envs, threads): (&mut [Env], &mut Threads),
+        items: Vec<T>,
+        mut interrupted: impl FnMut() -> bool,
+        job: impl Fn(&mut Env, T, &mut dyn FnMut() -> bool) + Sync,
+    ) -> Result<bool, String> {
+        let Some(pool) = threads.pool()? else {
+            let (mut asked, mut stopped) = (Instant::now(), false);
+            let mut go_on = || {
+                if !stopped && asked.elapsed() >= POLL {
+                    stopped = interrupted();
+                    asked = Instant::now();
+                }
+                !stopped
+            };
+            for (env, item) in envs.iter_mut().zip(items) {
+                job(env, item, &mut go_on);
+            }
+            return Ok(!stopped);
+        };
+        let stopped = AtomicBool::new(false);
+        let (running, finished) = mpsc::channel::<()>();
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| {
+                let _running = running; // until dropped
+                (envs.par_iter_mut().zip(items)).for_each(|(env, item)| {
+                    job(env, item, &mut || !stopped.load(Ordering::Relaxed));
+                });
+            });
+            while finished.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                if interrupted() {
+                    stopped.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+        });
+        Ok(!stopped.into_inner())
     }
 
-    /// Powers on every machine, or one.
-    pub fn reset(&mut self, env: Option<usize>) {
-        match env {
-            Some(env) => self.envs[env].gameboy.copy_from(&self.fresh),
-            None => (self.envs.iter_mut()).for_each(|env| env.gameboy.copy_from(&self.fresh)),
+    /// Powers on some machines.
+    pub fn reset(&mut self, envs: &[usize]) {
+        for &env in envs {
+            self.envs[env].gameboy.copy_from(&self.fresh);
         }
     }
 
     /// Steps every machine with its button mask and draws it into its part of `obs`. `dones` tells
     /// which have locked up.
-    pub fn step(&mut self, masks: &[u8], obs: &mut [u8], dones: &mut [bool]) {
-        let (frame_skip, hold_frames) = (self.frame_skip, self.hold_frames);
-        let step = |(((env, &mask), obs), done): (((&mut Env, &u8), &mut [u8]), &mut bool)| {
-            (env.gameboy).step(mask, frame_skip, hold_frames, &mut env.scratch);
-            env.gameboy.render(obs);
-            *done = env.gameboy.is_locked();
-        };
-        let envs = &mut self.envs;
-        match &self.pool {
-            None => (envs.iter_mut().zip(masks))
-                .zip(obs.chunks_exact_mut(RGB_BYTES))
-                .zip(dones)
-                .for_each(step),
-            Some(pool) => pool.install(|| {
-                (envs.par_iter_mut().zip(masks))
-                    .zip(obs.par_chunks_exact_mut(RGB_BYTES))
-                    .zip(dones)
-                    .for_each(step);
-            }),
+    ///
+    /// Returns whether the step is complete: after an interruption all machines are as before it.
+    /// Errors: no threads to be had.
+    pub fn step(
+        &mut self,
+        masks: &[u8],
+        (frame_skip, hold_frames): (u64, u64),
+        obs: &mut [u8],
+        dones: &mut [bool],
+        interrupted: impl FnMut() -> bool,
+    ) -> Result<bool, String> {
+        let pictures = obs.chunks_exact_mut(self.picture_bytes);
+        let items = masks.iter().zip(pictures).zip(dones).collect();
+        let machines = (&mut self.envs[..], &mut self.threads);
+        let complete = Self::for_each(
+            machines,
+            items,
+            interrupted,
+            |env, ((&mask, picture), done), go_on| {
+                let Env { gameboy, before } = env;
+                if gameboy.step_while(go_on, mask, frame_skip, hold_frames, before) {
+                    gameboy.render(picture);
+                    *done = gameboy.is_locked();
+                }
+            },
+        )?;
+        if !complete {
+            for env in &mut self.envs {
+                env.gameboy.copy_from(&env.before);
+            }
+            self.render(obs, &Vec::from_iter(0..self.envs.len()))?;
         }
+        Ok(complete)
     }
 
-    pub fn render(&self, obs: &mut [u8]) {
-        for (env, obs) in self.envs.iter().zip(obs.chunks_exact_mut(RGB_BYTES)) {
-            env.gameboy.render(obs);
+    /// Draws some machines into their parts of `obs`. Errors: no threads to be had.
+    pub fn render(&mut self, obs: &mut [u8], envs: &[usize]) -> Result<(), String> {
+        let mut items: Vec<_> = (obs.chunks_exact_mut(self.picture_bytes))
+            .map(|picture| (picture, false))
+            .collect();
+        for &env in envs {
+            items[env].1 = true;
         }
+        let machines = (&mut self.envs[..], &mut self.threads);
+        Self::for_each(
+            machines,
+            items,
+            || false,
+            |env, (picture, chosen), _| {
+                if chosen {
+                    env.gameboy.render(picture);
+                }
+            },
+        )
+        .map(|_| ())
     }
 
     pub fn gameboy(&mut self, env: usize) -> &mut GameBoy {
         &mut self.envs[env].gameboy
     }
 
-    pub fn gameboys(&mut self) -> impl Iterator<Item = &mut GameBoy> {
-        self.envs.iter_mut().map(|env| &mut env.gameboy)
+    /// Keeps a copy of a machine; returns the id to find it by.
+    pub fn save_state(&mut self, env: usize) -> i64 {
+        let state = Box::new(self.envs[env].gameboy.clone());
+        self.keep(state)
     }
 
-    /// Keeps a copy of a machine; returns the id to find it by.
-    pub fn save_state(&mut self, env: usize) -> u64 {
+    fn keep(&mut self, state: Box<GameBoy>) -> i64 {
         let id = self.next_state_id;
         self.next_state_id += 1;
-        self.states.insert(id, self.envs[env].gameboy.clone());
+        self.states.insert(id, state);
         id
     }
 
-    /// Returns whether the state is known.
-    pub fn load_state(&mut self, env: usize, id: u64) -> bool {
-        match self.states.get(&id) {
-            Some(state) => {
-                self.envs[env].gameboy.copy_from(state);
-                true
-            }
-            None => false,
-        }
+    /// The first of `ids` that no kept state has.
+    pub fn unknown_state(&self, ids: &[i64]) -> Option<i64> {
+        (ids.iter().copied()).find(|id| !self.states.contains_key(id))
     }
 
-    /// Returns whether the state was known.
-    pub fn drop_state(&mut self, id: u64) -> bool {
-        self.states.remove(&id).is_some()
+    /// Puts machines into kept states, the last one given if a machine is named more than once.
+    /// Errors: no threads to be had.
+    pub fn load_states(&mut self, envs: &[usize], ids: &[i64]) -> Result<(), String> {
+        let mut items = vec![None; self.envs.len()];
+        for (&env, id) in envs.iter().zip(ids) {
+            items[env] = Some(&self.states[id]);
+        }
+        let machines = (&mut self.envs[..], &mut self.threads);
+        Self::for_each(
+            machines,
+            items,
+            || false,
+            |env, state, _| {
+                if let Some(state) = state {
+                    env.gameboy.copy_from(state);
+                }
+            },
+        )
+        .map(|_| ())
+    }
+
+    pub fn drop_states(&mut self, ids: &[i64]) {
+        for id in ids {
+            self.states.remove(id);
+        }
     }
 
     pub fn num_states(&self) -> usize {
         self.states.len()
+    }
+
+    /// The ids of all kept states, oldest first.
+    pub fn state_ids(&self) -> Vec<i64> {
+        let mut ids: Vec<_> = self.states.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Writes kept states to a file, in the order of `ids`.
+    pub fn write_states(&mut self, path: &Path, ids: &[i64]) -> io::Result<()> {
+        let states = &mut self.states;
+        let exported = (ids.iter()).filter_map(|id| Some(states.get_mut(id)?.export()));
+        store::write(path, ids.len(), exported)
+    }
+
+    /// Keeps the states of a file; returns their ids in the file's order. Errors: nothing is kept.
+    pub fn read_states(&mut self, path: &Path) -> io::Result<Vec<i64>> {
+        let states = store::read(path, |bytes| {
+            let mut state = Box::new(self.fresh.clone());
+            state.import(bytes).map(|()| state)
+        })?;
+        Ok(states.into_iter().map(|state| self.keep(state)).collect())
     }
 
     pub fn import_state(&mut self, env: usize, bytes: &[u8]) -> Result<(), StateError> {

@@ -6,63 +6,11 @@ from emurust import VecGameBoy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from programs import JOYPAD_ROM, NOISE_ROM, make, make_rom, masks
+
 FRAME_CYCLES = 70_224
 RAM = 0xC000
 BUTTONS = ["Right", "Left", "Up", "Down", "A", "B", "Select", "Start"]
-
-
-def make_rom(code: bytes, vblank: bytes = b"\xd9") -> bytes:
-    """A 32 KB ROM without a mapper: `code` at 0x150, `vblank` as the VBlank handler (or RETI)."""
-    rom = bytearray(0x8000)
-    rom[0x40 : 0x40 + len(vblank)] = vblank
-    rom[0x100:0x104] = b"\x00\xc3\x50\x01"  # nop; jp 0x150
-    rom[0x150 : 0x150 + len(code)] = code
-    return bytes(rom)
-
-
-# Once a frame: reads both rows of JOYP and stores the buttons as the mask they came from at C000;
-# adds the buttons newly pressed since the frame before to the count of presses at C001; counts
-# frames at C002, shows the mask as the top left tile's number.
-JOYPAD_ROM = make_rom(
-    bytes.fromhex(
-        "31feff"  # ld sp, fffe
-        "af ea00c0 ea01c0 ea02c0"  # xor a; ld (c000), a; ld (c001), a; ld (c002), a
-        "3e01 e0ff fb"  # ld a, 1; ldh (ff), a; ei
-        # loop:
-        "76 00"  # halt; nop
-        "3e10 e000 f000 f000 2f e60f cb37 47"  # select buttons: b = ~joyp & f, swapped
-        "3e20 e000 f000 f000 2f e60f b0 47"  # select directions: b |= ~joyp & f
-        "fa00c0 2f a0"  # a = ~previous & b: pressed anew
-        "2804"  # jr z, +4
-        "2101c0 34"  # ld hl, c001; inc (hl)
-        "78 ea00c0 ea0098"  # ld a, b; ld (c000), a; ld (9800), a
-        "2102c0 34"  # ld hl, c002; inc (hl)
-        "18cb"  # jr loop
-    )
-)
-
-# Fills tile data and map from a running sum of DIV and buttons: states differ quickly.
-NOISE_ROM = make_rom(
-    bytes.fromhex(
-        "31feff 3e01 e0ff fb 210080"  # ld sp, fffe; enable VBlank; ei; ld hl, 8000
-        # loop:
-        "76 00"  # halt; nop
-        "3e10 e000 f000 57 f004 82 80 47"  # b += div + joyp
-        "22 7c e69f f680 67"  # ld (hl+), a; keep hl in 8000..9fff
-        "18e9"  # jr loop
-    )
-)
-
-
-def make(rom: bytes, num_envs: int = 1, **options):
-    games = VecGameBoy(rom, num_envs, **options)
-    obs = np.zeros(games.obs_shape(), np.uint8)
-    games.reset(obs)
-    return games, obs
-
-
-def masks(*values: int) -> np.ndarray:
-    return np.array(values, np.uint8)
 
 
 # ---- sizes and errors ----
@@ -77,6 +25,35 @@ def test_sizes():
     assert dones.dtype == np.bool_ and dones.shape == (3,) and not dones.any()
     assert set(np.unique(obs)) <= {0, 85, 170, 255}
     assert (obs == obs[..., :1]).all()
+
+
+def test_grayscale_is_one_channel_of_rgb():
+    games, obs = make(NOISE_ROM, 2, frame_skip=3)
+    gray, gray_obs = make(NOISE_ROM, 2, frame_skip=3, grayscale=True)
+    assert (games.grayscale, gray.grayscale) == (False, True)
+    assert gray.obs_shape() == gray_obs.shape == (2, 144, 160)
+    for _ in range(5):
+        games.step(masks(1, 16), obs)
+        gray.step(masks(1, 16), gray_obs)
+        assert (gray_obs == obs[..., 0]).all()
+    assert len(np.unique(gray_obs)) == 4
+    with pytest.raises(ValueError, match=r"obs: expected uint8 array of shape \[2, 144, 160\]"):
+        gray.render(obs)
+
+
+def test_timing_changes_with_the_next_step():
+    games, obs = make(JOYPAD_ROM, frame_skip=2)
+    start = games.registers(0)["clock"]
+    games.step(masks(16), obs)
+    games.frame_skip, games.hold_frames = 9, 3
+    assert (games.frame_skip, games.hold_frames) == (9, 3)
+    games.step(masks(16), obs)
+    assert 0 <= games.registers(0)["clock"] - start - 11 * FRAME_CYCLES < 24
+    assert games.read_memory(0, RAM, 1) == 0, "released after 3 frames"
+    for name, value in (("frame_skip", 0), ("hold_frames", -1), ("frame_skip", 2**20 + 1)):
+        with pytest.raises(ValueError, match=rf"{name}: expected \d+ to \d+, got {value}"):
+            setattr(games, name, value)
+    assert (games.frame_skip, games.hold_frames) == (9, 3)
 
 
 def with_byte(address: int, value: int) -> bytes:
@@ -192,6 +169,50 @@ def test_unknown_states():
         with pytest.raises(ValueError, match="unknown state id"):
             call()
     assert games.num_states == 0
+
+
+# ---- choosing machines ----
+
+CHOICES = [2, np.int64(2), [2], np.array([2], np.uint8), np.array([False, False, True, False])]
+
+
+@pytest.mark.parametrize("env", CHOICES, ids=repr)
+def test_chosen_machines_are_reset_and_drawn(env):
+    games, obs = make(NOISE_ROM, 4, frame_skip=3)
+    fresh = obs[0].copy()
+    games.step(masks(1, 2, 4, 8), obs)
+    stepped = obs.copy()
+    obs[:] = 7
+    games.render(obs, env)
+    assert (obs[2] == stepped[2]).all() and (obs[[0, 1, 3]] == 7).all()
+    games.reset(obs, env)
+    assert (obs[2] == fresh).all() and (obs[[0, 1, 3]] == stepped[[0, 1, 3]]).all()
+    whole = games.read_memory_batch(0x8000, 0x6000)
+    assert (games.read_memory_batch(0x8000, 0x6000, env) == whole[[2]]).all()
+
+
+@pytest.mark.parametrize(
+    ("envs", "error", "message"),
+    [
+        ([0, 2], IndexError, "expected an env from 0 to 1, got 2"),
+        ([-1], IndexError, "expected an env from 0 to 1, got -1"),
+        (np.zeros(3, bool), ValueError, r"envs: expected a mask of shape \[2\], got bool array"),
+        ([0.5], ValueError, "envs: expected a bool mask or integers of one dimension, got .*list"),
+        ([[0]], ValueError, "envs: expected a bool mask or integers of one dimension, got .*list"),
+        ("all", ValueError, "envs: expected a bool mask or integers of one dimension, got .*str"),
+    ],
+)
+def test_bad_choices(envs, error, message):
+    games, obs = make(JOYPAD_ROM, 2)
+    for call in (
+        lambda: games.reset(obs, envs),
+        lambda: games.render(obs, envs),
+        lambda: games.save_states(envs),
+        lambda: games.load_states(envs, games.save_state(0)),
+        lambda: games.read_memory_batch(0, 1, envs),
+    ):
+        with pytest.raises(error, match=message):
+            call()
 
 
 # ---- memory, registers, time ----
