@@ -419,13 +419,12 @@ impl cpu::Bus for Mmu {
     }
 
     fn wait(&mut self) -> bool {
-        // HALT looks for interrupts in the middle of each M-cycle.
+        // HALT looks for interrupts in the middle of each M-cycle; the last one ends at the deadline.
         let parts = &mut self.parts;
-        let stop = parts
-            .next_event
-            .min(parts.deadline)
-            .saturating_sub(M_CYCLE / 2);
-        if stop > parts.clock {
+        let stop = (parts.next_event.saturating_sub(M_CYCLE / 2))
+            .min(parts.deadline.saturating_sub(M_CYCLE));
+        let pending = parts.interrupt_flag & parts.interrupt_enable & ALL_INTERRUPTS != 0;
+        if stop > parts.clock && !pending {
             parts.clock += (stop - parts.clock).div_ceil(M_CYCLE) * M_CYCLE;
         }
         self.catch_up_to(self.parts.clock + M_CYCLE / 2);
@@ -434,7 +433,12 @@ impl cpu::Bus for Mmu {
     }
 
     fn wait_stopped(&mut self) -> bool {
-        self.wait();
-        self.parts.joypad.any_line_low()
+        let ends = self.parts.joypad.any_line_low();
+        if ends {
+            self.parts.clock += M_CYCLE;
+        } else {
+            self.wait();
+        }
+        ends
     }
 }

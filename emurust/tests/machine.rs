@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use emurust::cartridge::Rom;
 use emurust::gameboy::GameBoy;
+use emurust::ppu::FRAME_CYCLES;
 
 /// Runs `code` (at 0150) for some frames; VBlank's handler is RETI, the others count in E.
 fn run(code: &[u8], frames: u64) -> GameBoy {
@@ -99,4 +100,24 @@ fn oam_dma_copies_from_work_ram_although_it_changes_later() {
         assert_eq!(gameboy.peek(0xFE00 | low), low as u8);
     }
     assert_eq!((gameboy.peek(0xC000), gameboy.peek(0xFF46)), (0x55, 0xC0));
+}
+
+#[test]
+fn a_button_ends_halt_and_stop_at_once() {
+    // ld a, 10; ldh (ff), a; xor a; ldh (00), a; ldh (0f), a; ei; halt or stop; nop; ldh a, (04); jr -2
+    for wait in [0x76, 0x10] {
+        let code = [
+            0x3E, 0x10, 0xE0, 0xFF, 0xAF, 0xE0, 0x00, 0xE0, 0x0F, 0xFB, wait, 0, 0xF0, 0x04, 0x18,
+            0xFE,
+        ];
+        let mut gameboy = run(&code, 2);
+        let (waiting_since, div) = (gameboy.clock(), gameboy.peek(0xFF04));
+        assert_eq!(
+            waiting_since,
+            run(&[0x18, 0xFE], 0).clock() + 2 * FRAME_CYCLES
+        );
+        let mut before = gameboy.clone();
+        gameboy.step(0x80, 1, 1, &mut before);
+        assert_eq!(gameboy.cpu.regs[A], div);
+    }
 }
