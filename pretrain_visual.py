@@ -185,7 +185,7 @@ def train_tokenizer(
     val: list[Run],
     writer: SummaryWriter,
 ) -> dict:
-    """Stage 1A: reconstruct frames. Returns steps, seconds and frames a second."""
+    """Stage 1A: reconstruct frames. Returns steps, and how long they took."""
     device = tokenizer.mask_colour.device
     model = torch.compile(tokenizer) if args.compile else tokenizer
     optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=args.lr, fused=True)
@@ -201,23 +201,24 @@ def train_tokenizer(
         "train_runs": [run.name for run in train],
     }
     state = args.out / LOG_DIR / "tokenizer_state.pkl"
-    step, seconds = load_state(state, settings, parts, args.fresh)
+    step, clock = load_state(state, settings, parts, args.fresh)
     epoch_steps = args.steps_per_epoch or math.ceil(
         sum(run.num_frames for run in train) / args.batch_size
     )
     total = args.epochs * epoch_steps
     limit = share_of_limit(args, 1 - DYNAMICS_TIME_SHARE)
-    saved_at = seconds
-    if training_progress(step, total, seconds, limit) < 1:
+    saved_at = clock.seconds
+    if training_progress(step, total, clock.seconds, limit) < 1:
         # Latents are about to change: what dynamics learned on the old ones is void.
         (args.out / LOG_DIR / "dynamics_state.pkl").unlink(missing_ok=True)
     bar = tqdm(total=total, initial=step, desc="tokenizer", unit="step")
-    while (progress := training_progress(step, total, seconds, limit)) < 1:
+    while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
         began = time.perf_counter()
         # Batches depend on (seed, step) alone, so a resumed training sees what it would have seen.
         rng = np.random.default_rng([args.seed, 1, step])
-        frames = torch.from_numpy(sample_frames(train, args.batch_size, rng)).to(device)
-        images = tokenizer.preprocess(frames)
+        frames = torch.from_numpy(sample_frames(train, args.batch_size, rng))
+        clock.data_seconds += time.perf_counter() - began
+        images = tokenizer.preprocess(frames.to(device))
         hidden = None
         if args.mask_max > 0:
             share = rng.uniform(0, args.mask_max, (args.batch_size, 1, 1))
@@ -238,13 +239,14 @@ def train_tokenizer(
         bar.update()
         if step % 20 == 0:
             writer.add_scalar("tokenizer/mse", mse.item(), step)
+            writer.add_scalar("tokenizer/data_wait_share", clock.data_wait_share, step)
             if lpips is not None:
                 writer.add_scalar("tokenizer/lpips", distance.item(), step)
             bar.set_postfix(mse=f"{mse.item():.5f}")
-        seconds += time.perf_counter() - began
-        if step % epoch_steps == 0 or seconds - saved_at > args.save_every_seconds:
-            save_state(state, settings, parts, step, seconds)
-            saved_at = seconds
+        clock.seconds += time.perf_counter() - began
+        if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
+            save_state(state, settings, parts, step, clock)
+            saved_at = clock.seconds
         if step % epoch_steps == 0:
             metrics = evaluate_tokenizer(tokenizer, lpips, val, num_frames=128)
             for name, value in metrics.items():
@@ -253,9 +255,8 @@ def train_tokenizer(
             grid = reconstruction_grid(tokenizer, val)
             writer.add_image("tokenizer_val/reconstructions", grid, step, dataformats="HWC")
     bar.close()
-    save_state(state, settings, parts, step, seconds)
-    frames_per_second = step * args.batch_size / seconds if seconds else 0.0
-    return {"steps": step, "seconds": seconds, "frames_per_second": frames_per_second}
+    save_state(state, settings, parts, step, clock)
+    return {"steps": step} | clock.summary("frames", step * args.batch_size)
 
 
 def share_of_limit(args: Args, share: float) -> float | None:
@@ -320,7 +321,7 @@ def train_dynamics(
     held_out: tuple[list[Run], list[torch.Tensor]],
     writer: SummaryWriter,
 ) -> dict:
-    """Stage 1B: predict the next latents. Returns steps, seconds and windows a second."""
+    """Stage 1B: predict the next latents. Returns steps, and how long they took."""
     device = next(dynamics.parameters()).device
     model = torch.compile(dynamics) if args.compile else dynamics
     optimizer = torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True)
@@ -331,16 +332,17 @@ def train_dynamics(
         "seed": args.seed,
     }
     state = args.out / LOG_DIR / "dynamics_state.pkl"
-    step, seconds = load_state(state, settings, parts, args.fresh)
+    step, clock = load_state(state, settings, parts, args.fresh)
     epoch_steps = args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size)
     total = args.dynamics_epochs * epoch_steps
     limit = share_of_limit(args, DYNAMICS_TIME_SHARE)
-    saved_at = seconds
+    saved_at = clock.seconds
     bar = tqdm(total=total, initial=step, desc="dynamics", unit="step")
-    while (progress := training_progress(step, total, seconds, limit)) < 1:
+    while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
         began = time.perf_counter()
         rng = np.random.default_rng([args.seed, 2, step])
         windows = sample_windows(latents, args.batch_size, args.context_frames + 1, rng)
+        clock.data_seconds += time.perf_counter() - began
         windows = windows.to(device).float()
         with autocast(device, args.precision):
             loss = F.mse_loss(model(windows[:, :-1]).float(), windows[:, -1])
@@ -355,19 +357,19 @@ def train_dynamics(
             mse_copy = F.mse_loss(windows[:, -2], windows[:, -1]).item()
             writer.add_scalar("dynamics/mse", loss.item(), step)
             writer.add_scalar("dynamics/mse_copy", mse_copy, step)
+            writer.add_scalar("dynamics/data_wait_share", clock.data_wait_share, step)
             bar.set_postfix(mse=f"{loss.item():.5f}", mse_copy=f"{mse_copy:.5f}")
-        seconds += time.perf_counter() - began
-        if step % epoch_steps == 0 or seconds - saved_at > args.save_every_seconds:
-            save_state(state, settings, parts, step, seconds)
-            saved_at = seconds
+        clock.seconds += time.perf_counter() - began
+        if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
+            save_state(state, settings, parts, step, clock)
+            saved_at = clock.seconds
         if step % epoch_steps == 0:
             metrics = evaluate_dynamics(dynamics, *held_out, (1,), num_windows=128)["1"]
             writer.add_scalar("dynamics_val/skill", metrics["skill"], step)
             writer.add_scalar("dynamics_val/skill_changed", metrics["skill_changed"], step)
     bar.close()
-    save_state(state, settings, parts, step, seconds)
-    windows_per_second = step * args.batch_size / seconds if seconds else 0.0
-    return {"steps": step, "seconds": seconds, "windows_per_second": windows_per_second}
+    save_state(state, settings, parts, step, clock)
+    return {"steps": step} | clock.summary("windows", step * args.batch_size)
 
 
 def sample_windows(

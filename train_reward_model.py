@@ -141,7 +141,7 @@ def make_memory(train: list[Run]) -> MemoryModel:
 def train_score(
     args: Args, model: RewardModel, train: list[Run], val: list[Run], writer: SummaryWriter
 ) -> dict:
-    """Fit the Bradley-Terry score. Returns steps, seconds and frames a second."""
+    """Fit the Bradley-Terry score. Returns steps, and how long they took."""
     device = model.shift.device
     backbone = torch.compile(model.raw_score) if args.compile else model.raw_score
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True)
@@ -155,20 +155,22 @@ def train_score(
         "train_runs": [run.name for run in train],
     }
     state = args.out / LOG_DIR / "training_state.pkl"
-    step, seconds = load_state(state, settings, parts, args.fresh)
+    step, clock = load_state(state, settings, parts, args.fresh)
     epoch_steps = args.steps_per_epoch or math.ceil(
         sum(run.num_frames for run in train) / (2 * args.batch_size)
     )
     total, limit = args.epochs * epoch_steps, args.time_limit_seconds
-    saved_at = seconds
+    saved_at = clock.seconds
     bar = tqdm(total=total, initial=step, desc="reward model", unit="step")
-    while (progress := training_progress(step, total, seconds, limit)) < 1:
+    while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
         began = time.perf_counter()
         # Batches depend on (seed, step) alone, so a resumed training sees what it would have seen.
         rng = np.random.default_rng([args.seed, 3, step])
         gaps = (args.min_gap_frames, args.max_gap_frames)
         earlier, later, _ = sample_pairs(train, args.batch_size, rng, *gaps)
-        frames = torch.from_numpy(np.concatenate([earlier, later])).to(device)
+        frames = torch.from_numpy(np.concatenate([earlier, later]))
+        clock.data_seconds += time.perf_counter() - began
+        frames = frames.to(device)
         model.train()
         with autocast(device, args.precision):
             scores = backbone(frames).float()
@@ -185,11 +187,12 @@ def train_score(
             accuracy = (second > first).float().mean().item()
             writer.add_scalar("reward_model/loss", loss.item(), step)
             writer.add_scalar("reward_model/pair_accuracy", accuracy, step)
+            writer.add_scalar("reward_model/data_wait_share", clock.data_wait_share, step)
             bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{accuracy:.2f}")
-        seconds += time.perf_counter() - began
-        if step % epoch_steps == 0 or seconds - saved_at > args.save_every_seconds:
-            save_state(state, settings, parts, step, seconds)
-            saved_at = seconds
+        clock.seconds += time.perf_counter() - began
+        if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
+            save_state(state, settings, parts, step, clock)
+            saved_at = clock.seconds
         if step % epoch_steps == 0:
             model.eval()
             frames = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
@@ -197,9 +200,8 @@ def train_score(
             voc = np.mean([rank_correlation(run, np.arange(len(run))) for run in scores])
             writer.add_scalar("reward_model_val/voc", voc, step)
     bar.close()
-    save_state(state, settings, parts, step, seconds)
-    frames_per_second = 2 * step * args.batch_size / seconds if seconds else 0.0
-    return {"steps": step, "seconds": seconds, "frames_per_second": frames_per_second}
+    save_state(state, settings, parts, step, clock)
+    return {"steps": step} | clock.summary("frames", 2 * step * args.batch_size)
 
 
 @torch.no_grad()

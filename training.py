@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -44,19 +45,41 @@ def learning_rate(peak: float, step: int, progress: float) -> float:
     return peak * min(1.0, (step + 1) / WARMUP_STEPS, (1.0 - progress) / DECAY_SHARE)
 
 
-def save_state(path: Path, settings: dict, parts: dict, step: int, seconds: float) -> None:
+@dataclass
+class Clock:
+    """Where a training's seconds went, over all its sittings."""
+
+    seconds: float = 0.0
+    """in all, evaluation and saving aside"""
+    data_seconds: float = 0.0
+    """of these, waiting for a batch"""
+
+    @property
+    def data_wait_share(self) -> float:
+        return self.data_seconds / self.seconds if self.seconds else 0.0
+
+    def summary(self, unit: str, count: int) -> dict:
+        """Return seconds, `count` of `unit` a second, and the share of the time without a batch."""
+        return {
+            "seconds": self.seconds,
+            f"{unit}_per_second": count / self.seconds if self.seconds else 0.0,
+            "data_wait_share": self.data_wait_share,
+        }
+
+
+def save_state(path: Path, settings: dict, parts: dict, step: int, clock: Clock) -> None:
     """Save what a training run needs to go on: modules, optimisers, steps done, seconds spent."""
     state = {name: part.state_dict() for name, part in parts.items()}
-    save_checkpoint(path, "training_state", settings, state, step=step, seconds=seconds)
+    save_checkpoint(path, "training_state", settings, state, step=step, **asdict(clock))
 
 
-def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[int, float]:
-    """Load `parts` from a saved state; return (steps done, seconds spent), (0, 0) without one.
+def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[int, Clock]:
+    """Load `parts` from a saved state; return steps done and seconds spent, none without one.
 
     Raises ValueError when the state was made with other `settings`: going on would mix two runs.
     """
     if fresh or not path.is_file():
-        return 0, 0.0
+        return 0, Clock()
     state = load_checkpoint(path, "training_state")
     for name, value in settings.items():
         if (was := state["config"].get(name)) != value:
@@ -67,7 +90,7 @@ def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[in
     with fitting(path, "training_state"):
         for name, part in parts.items():
             part.load_state_dict(state["state_dict"][name])
-    return state["step"], state["seconds"]
+    return state["step"], Clock(state["seconds"], state.get("data_seconds", 0.0))
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Where `find_runs` looks when it is not told: the user's own footage first, then the bundled game.
 DEFAULT_DIRECTORIES = (ROOT / "data" / "speedruns" / "frames", ROOT / "data" / "demo" / "frames")
 FRAME_SHAPE = (144, 160, 3)  # height, width, RGB
+FRAME_BYTES = 144 * 160 * 3
 INDEX_SUFFIX = "_index.json"  # of a video kept as one file a frame; prepare.py turns it into a run
+SHEET_SUFFIX = "_sheet.png"  # of the contact sheet beside a run
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ def sample_pairs(
     gap = np.exp(rng.uniform(np.log(min_gap), np.log(max_gap + 1), batch)).astype(np.int64)
     gap = gap.clip(min_gap, max_gap)
     which, start = _place_spans(runs, gap + 1, rng)
-    return _gather(runs, which, start), _gather(runs, which, start + gap), gap
+    earlier, later = _gather(runs, which, np.stack([start, start + gap]))
+    return earlier, later, gap
 
 
 def _place_spans(
@@ -242,10 +245,13 @@ def _place_spans(
 
 def _gather(runs: Sequence[Run], which: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Copy frame `index` of run `which`, broadcast to one shape S: (*S, 144, 160, 3) uint8."""
+    # The limit is memcpy out of the page cache; benchmarks/data.py prints the share of it reached.
+    # One array for all: two would outgrow what malloc keeps, and be paged in afresh every time.
     which, index = np.broadcast_arrays(which, index)
     out = np.empty((*index.shape, *FRAME_SHAPE), dtype=np.uint8)
-    for at in np.ndindex(index.shape):
-        out[at] = runs[which[at]].frames[index[at]]
+    places = zip(which.ravel().tolist(), index.ravel().tolist(), strict=True)
+    for frame, (run, t) in zip(out.reshape(-1, *FRAME_SHAPE), places, strict=True):
+        frame[...] = runs[run].frames[t]
     return out
 
 
@@ -255,18 +261,42 @@ class Args:
     """folder of runs; without it data/speedruns/frames, or else data/demo/frames"""
 
 
+def count_repeats(run: Run, chunk: int = 256) -> int:
+    """Count the frames that equal the one before them, pixel for pixel."""
+    count = 0
+    for start in range(0, run.num_frames - 1, chunk):
+        stretch = run.frames[start : start + chunk + 1].reshape(-1, FRAME_BYTES // 8, 8)
+        stretch = stretch.view(np.uint64)[..., 0]
+        count += int((stretch[1:] == stretch[:-1]).all(axis=1).sum())
+    return count
+
+
 def main(args: Args) -> dict:
     """Print a table of the runs and the default split; return the same as a dict."""
     runs = find_runs(args.directory)
     held_out = {run.name for run in split_runs(runs)[1]}
     width = max(len(run.name) for run in runs)
-    print(f"{'run':{width}} {'frames':>8} {'seconds':>8} {'fps':>5}  split")
-    table = {}
+    print(f"{'run':{width}} {'frames':>8} {'time':>8} {'fps':>5} {'repeats':>8}  split")
+    table, copies = {}, {}
     for run in runs:
-        seconds = run.num_frames / run.fps
+        seconds, repeats = run.num_frames / run.fps, count_repeats(run)
         split = "val" if run.name in held_out else "train"
-        print(f"{run.name:{width}} {run.num_frames:8,} {seconds:8,.0f} {run.fps:5g}  {split}")
-        table[run.name] = {"frames": run.num_frames, "seconds": seconds, "split": split}
+        time = f"{seconds // 3600:.0f}:{seconds // 60 % 60:02.0f}:{seconds // 1 % 60:02.0f}"
+        print(
+            f"{run.name:{width}} {run.num_frames:8,} {time:>8} {run.fps:5g} "
+            f"{repeats / run.num_frames:8.1%}  {split}"
+        )
+        copies.setdefault(run.meta.get("sha256", run.name), []).append(run.name)
+        table[run.name] = {
+            "frames": run.num_frames,
+            "seconds": seconds,
+            "repeats": repeats,
+            "split": split,
+        }
+    print("repeats: share of frames that equal the one before")
+    for names in copies.values():
+        if len(names) > 1:
+            print(f"warning: {' and '.join(names)} hold the same pixels: keep one of them")
     return table
 
 

@@ -206,6 +206,18 @@ def test_gaps_are_bounded_by_the_longest_run(runs):
 def test_the_table_lists_every_run(directory, capsys):
     table = frames.main(frames.Args(directory))
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == list(LENGTHS)
+    assert [line.split()[0] for line in lines[2:-1]] == list(LENGTHS)
+    assert lines[2].split() == ["a", "300", "0:02:30", "2", "0.0%", table["a"]["split"]]
     assert table["a"]["frames"] == 300 and table["a"]["seconds"] == 150
     assert sorted(row["split"] for row in table.values()) == ["train", "train", "val"]
+
+
+def test_the_table_counts_repeated_frames_and_tells_of_copies(tmp_path, capsys):
+    still = [frame for frame in labelled(0, 200) for _ in range(3)]  # over more than one chunk
+    write_run(tmp_path, "still", iter(still))
+    write_run(tmp_path, "moving", labelled(0, 5))
+    write_run(tmp_path, "copy", labelled(0, 5))
+    table = frames.main(frames.Args(tmp_path))
+    repeats = {name: row["repeats"] for name, row in table.items()}
+    assert repeats == {"still": 400, "moving": 0, "copy": 0}
+    assert "warning: copy and moving hold the same pixels" in capsys.readouterr().out

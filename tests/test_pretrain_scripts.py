@@ -68,6 +68,8 @@ def test_pretraining_writes_what_it_promises(data, tmp_path):
     assert len(metrics["train_runs"]) == 2 and len(metrics["val_runs"]) == 1
     assert metrics["tokenizer"]["steps"] == metrics["dynamics"]["steps"] == 6
     assert metrics["tokenizer"]["lpips"] > 0
+    for stage in ("tokenizer", "dynamics"):
+        assert 0 < metrics[stage]["data_wait_share"] < 1
     assert list(metrics["dynamics"]["by_horizon_frames"]) == ["1", "2", "4", "8"]
     encoder = load_encoder(tmp_path / "pretrained_encoder.pkl")
     tokenizer = load_tokenizer(tmp_path / "pretrained_tokenizer.pkl")
@@ -109,6 +111,7 @@ def test_reward_training_resumed_equals_uninterrupted(data, tmp_path, monkeypatc
     metrics = train_reward_model.main(reward(data, tmp_path / "whole"))
     assert metrics == json.loads((tmp_path / "whole" / "reward_metrics.json").read_text())
     assert metrics["score"]["random_pairs"]["pairs"] > 0
+    assert 0 < metrics["training"]["data_wait_share"] < 1
     original, calls = train_reward_model.sample_pairs, 0
 
     def stop(*args):
