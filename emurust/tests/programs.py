@@ -3,6 +3,8 @@
 import numpy as np
 from emurust import VecGameBoy
 
+RAM = 0xC000
+
 
 def make_rom(code: bytes, vblank: bytes = b"\xd9") -> bytes:
     """A 32 KB ROM without a mapper: `code` at 0x150, `vblank` as the VBlank handler (or RETI)."""

@@ -6,10 +6,10 @@ from emurust import VecGameBoy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from programs import JOYPAD_ROM, NOISE_ROM, make, make_rom, masks
+from programs import JOYPAD_ROM, NOISE_ROM, RAM, make, make_rom, masks
 
 FRAME_CYCLES = 70_224
-RAM = 0xC000
+
 BUTTONS = ["Right", "Left", "Up", "Down", "A", "B", "Select", "Start"]
 
 
