@@ -1,0 +1,280 @@
+"""Compare emurust with PyBoy: frames a second under the same random play, in rounds taken in turn.
+
+    uv run python benchmarks/emulators.py                    # the bundled game
+    uv run python benchmarks/emulators.py --roms roms --json emulators.json
+    uv run python benchmarks/emulators.py --limit            # counts instructions, needs cargo
+
+A step is 30 frames: one random button held for 8 of them, and the last frame drawn and read. PyBoy
+runs as fast as it can do that: compiled, no window, no sound, no speed limit, two calls of `tick` a
+step. Rounds of one machine are timed in CPU seconds, so that a shared computer slows neither down;
+`cpu_share` tells how much of a core there was. Threads are compared by the clock on the wall: leave
+the computer alone meanwhile. Medians over the rounds, with the least and the greatest.
+
+A table goes to stderr, JSON to stdout.
+
+The limit of an interpreter
+---------------------------
+A frame is 70,224 clock cycles. While the processor is in HALT it does nothing, and an emulator can
+jump to the next interrupt. What remains is instructions: each has to be fetched, dispatched and
+carried out, which no plain interpreter does for less than about a nanosecond. So a frame takes at
+least `instructions x nanoseconds an instruction`, and a 30th of copying one picture. `--limit`
+counts the instructions of the same play without shortcuts (emurust/examples/instructions.rs), takes
+the time of the cheapest ones, on registers in a straight line, from emurust itself and the time of
+the copy from NumPy, and gives the ratio to that limit. Memory, the LCD's lines, interrupts and the
+pixels are not in it, so it cannot be reached with these instructions carried out one at a time; an
+emulator that recognises a loop that only waits, and jumps to its end, can go beyond.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from emurust import VecGameBoy
+from pyboy import PyBoy
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cli import run_script
+from games.actions import ACTION_MASKS, BUTTONS
+from games.game import BUNDLED_ROM
+
+CRATE = Path(__file__).resolve().parents[1] / "emurust"
+FRAME_SKIP, HOLD_FRAMES = 30, 8
+
+
+@dataclass
+class Args:
+    roms: list[Path] = field(default_factory=list)
+    """more ROMs, or folders of .gb files; the variable EMURUST_BENCH_ROMS names one folder"""
+    rounds: int = 5
+    """rounds, each of both emulators in turn"""
+    steps: int = 500
+    """steps of 30 frames a round"""
+    warmup_steps: int = 200
+    """steps that both play before the first round"""
+    envs: int = 32
+    """machines for the comparison of threads"""
+    threads: int = 2
+    """threads to compare with one"""
+    seed: int = 0
+    """random play"""
+    limit: bool = False
+    """count instructions and give the ratio to the limit above"""
+    json: Path | None = None
+    """also write the JSON here"""
+
+
+class Emurust:
+    def __init__(self, rom: bytes, num_envs: int = 1, num_threads: int = 1):
+        self.games = VecGameBoy(
+            rom, num_envs, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=num_threads
+        )
+        self.obs = np.zeros(self.games.obs_shape(), np.uint8)
+        self.games.reset(self.obs)
+
+    def play(self, actions: np.ndarray) -> None:
+        """Press `actions`, (T, num_envs) indices of buttons."""
+        for masks in ACTION_MASKS[actions]:
+            self.games.step(masks, self.obs)
+
+
+class Pyboy:
+    def __init__(self, rom: bytes, folder: Path):
+        path = folder / "game.gb"  # PyBoy looks for save files beside the ROM
+        path.write_bytes(rom)
+        self.game = PyBoy(
+            str(path), window="null", sound_emulated=False, cgb=False, log_level="ERROR"
+        )
+        self.game.set_emulation_speed(0)
+        self.obs: np.ndarray | None = None
+
+    def play(self, actions: np.ndarray) -> None:
+        """Press `actions`, (T, 1) indices of buttons."""
+        game = self.game
+        names = [name.lower() for name in BUTTONS]
+        for action in actions[:, 0]:
+            game.button_press(names[action])
+            game.tick(HOLD_FRAMES, False, False)
+            game.button_release(names[action])
+            game.tick(FRAME_SKIP - HOLD_FRAMES, True, False)
+            self.obs = game.screen.ndarray
+
+    def close(self) -> None:
+        self.game.stop(save=False)
+
+
+def seconds(function: Callable[[], None]) -> tuple[float, float]:
+    """Return how long `function` takes: CPU seconds, and seconds on the wall."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    function()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def summary(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def compare_emulators(rom: bytes, args: Args) -> dict:
+    """Return frames a second of both emulators with one machine, and their ratio, by rounds."""
+    rng = np.random.default_rng(args.seed)
+    frames = args.steps * FRAME_SKIP
+    speeds: dict[str, list[float]] = {"emurust": [], "pyboy": []}
+    shares = []
+    with tempfile.TemporaryDirectory() as folder:
+        emulators = {"emurust": Emurust(rom), "pyboy": Pyboy(rom, Path(folder))}
+        warmup = rng.integers(len(BUTTONS), size=(args.warmup_steps, 1))
+        for emulator in emulators.values():
+            emulator.play(warmup)
+        for _ in range(args.rounds):
+            actions = rng.integers(len(BUTTONS), size=(args.steps, 1))
+            for name, emulator in emulators.items():
+                cpu, wall = seconds(lambda: emulator.play(actions))  # noqa: B023
+                speeds[name].append(frames / cpu)
+                shares.append(cpu / wall)
+        emulators["pyboy"].close()
+    ratios = [ours / theirs for ours, theirs in zip(*speeds.values(), strict=True)]
+    return {
+        "emurust_frames_per_second": summary(speeds["emurust"]),
+        "pyboy_frames_per_second": summary(speeds["pyboy"]),
+        "ratio": summary(ratios),
+        "cpu_share": statistics.median(shares),
+    }
+
+
+def compare_threads(rom: bytes, args: Args) -> dict:
+    """Return frames a second of `args.envs` machines on one thread and on several, by rounds."""
+    rng = np.random.default_rng(args.seed)
+    batches = [Emurust(rom, args.envs, threads) for threads in (1, args.threads)]
+    steps = max(args.steps * 4 // args.envs, 1)
+    speeds: tuple[list[float], list[float]] = ([], [])
+    for number in range(args.rounds + 1):
+        actions = rng.integers(len(BUTTONS), size=(steps, args.envs))
+        for batch, speed in zip(batches, speeds, strict=True):
+            _, wall = seconds(lambda: batch.play(actions))  # noqa: B023
+            if number:  # the first one warms up
+                speed.append(steps * args.envs * FRAME_SKIP / wall)
+    return {
+        "one_thread_frames_per_second": summary(speeds[0]),
+        "threads_frames_per_second": summary(speeds[1]),
+        "scaling": summary([many / one for one, many in zip(*speeds, strict=True)]),
+    }
+
+
+def straight_line_rom() -> tuple[bytes, float]:
+    """Return a ROM of register instructions in a line, and how many of them a frame has."""
+    code = bytes.fromhex("78 81 57 aa 04 0d 80 b3 1f 2f") * 1000  # ld, add, xor, inc, dec, or, …
+    rom = bytearray(0x8000)
+    rom[0x100:0x104] = b"\x00\xc3\x50\x01"  # nop; jp 0x150
+    rom[0x150 : 0x150 + len(code) + 3] = code + b"\xc3\x50\x01"
+    return bytes(rom), 70_224 / 4  # the jump, once in 10,000, takes 16 clock cycles instead of 4
+
+
+def costs(args: Args) -> dict[str, float]:
+    """Return nanoseconds of the cheapest instructions, and of copying one picture."""
+    rom, instructions = straight_line_rom()
+    emulator = Emurust(rom)
+    actions = np.zeros((50, 1), np.int64)
+    runs = [seconds(lambda: emulator.play(actions))[0] for _ in range(args.rounds)]
+    instruction = statistics.median(runs) * 1e9 / (len(actions) * FRAME_SKIP * instructions)
+    target = np.empty_like(emulator.obs)
+    copies = 2_000
+
+    def copy() -> None:
+        for _ in range(copies):
+            np.copyto(target, emulator.obs)
+
+    runs = [seconds(copy)[0] for _ in range(args.rounds)]
+    return {
+        "instruction_nanoseconds": instruction,
+        "picture_copy_nanoseconds": statistics.median(runs) * 1e9 / copies,
+    }
+
+
+def count_instructions(path: Path, args: Args) -> dict[str, float]:
+    """Return instructions a frame and the share of HALT in play like that of the first rounds."""
+    actions = np.random.default_rng(args.seed).integers(len(BUTTONS), size=args.steps)
+    command = ["cargo", "run", "--quiet", "--release", "--example", "instructions", "--", path]
+    result = subprocess.run(
+        command,
+        cwd=CRATE,
+        input=ACTION_MASKS[actions].tobytes(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def without_title(rom: bytes) -> bytes:
+    """Return a ROM with no title: for those it knows, PyBoy runs extra code after every tick."""
+    header = bytes(16) + rom[0x144:0x14D]
+    checksum = -sum(header) - len(header) & 0xFF
+    return rom[:0x134] + header + bytes([checksum]) + rom[0x14E:]
+
+
+def find_roms(args: Args) -> list[Path]:
+    """Return the bundled game, and every ROM that `args.roms` and the environment name."""
+    named = [*args.roms]
+    if folder := os.environ.get("EMURUST_BENCH_ROMS"):
+        named.append(Path(folder))
+    paths = [BUNDLED_ROM]
+    for path in named:
+        found = sorted(path.rglob("*.gb")) if path.is_dir() else [path]
+        if not found or not path.exists():
+            raise ValueError(f"expected a ROM or a folder of .gb files, got {path}")
+        paths += [file.resolve() for file in found]
+    return paths
+
+
+HEADER = ("ROM", "emurust", "PyBoy", "ratio", "(least-most)", "threads", "(least-most)", "limit")
+LINE = "{:<28} {:>9} {:>8} {:>6} {:>13} {:>8} {:>13} {:>6}"
+
+
+def row(name: str, result: dict) -> str:
+    ratio, scaling = result["ratio"], result["scaling"]
+    return LINE.format(
+        name,
+        f"{result['emurust_frames_per_second']['median']:,.0f}",
+        f"{result['pyboy_frames_per_second']['median']:,.0f}",
+        f"{ratio['median']:.2f}",
+        f"({ratio['min']:.2f}-{ratio['max']:.2f})",
+        f"{scaling['median']:.2f}",
+        f"({scaling['min']:.2f}-{scaling['max']:.2f})",
+        f"{result['ratio_to_limit']:.2f}" if "ratio_to_limit" in result else "",
+    )
+
+
+def main(args: Args) -> None:
+    report: dict = {"args": {**vars(args), "roms": [str(path) for path in args.roms]}, "roms": {}}
+    report["args"]["json"] = args.json and str(args.json)
+    if args.limit:
+        report |= costs(args)
+    print(LINE.format(*HEADER), file=sys.stderr)
+    for path in find_roms(args):
+        rom = without_title(path.read_bytes())
+        result = compare_emulators(rom, args) | compare_threads(rom, args)
+        if args.limit:
+            result |= count_instructions(path, args)
+            nanoseconds = result["instructions_per_frame"] * report["instruction_nanoseconds"]
+            nanoseconds += report["picture_copy_nanoseconds"] / FRAME_SKIP
+            result["limit_frames_per_second"] = 1e9 / nanoseconds
+            median = result["emurust_frames_per_second"]["median"]
+            result["ratio_to_limit"] = median / result["limit_frames_per_second"]
+        name = path.stem if path.stem not in report["roms"] else f"{path.parent.name}/{path.stem}"
+        report["roms"][name] = result
+        print(row(name[:28], result), file=sys.stderr, flush=True)
+    text = json.dumps(report, indent=2)
+    if args.json:
+        args.json.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    run_script(main, Args)
