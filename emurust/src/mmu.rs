@@ -415,6 +415,8 @@ impl cpu::Bus for Mmu {
     }
 
     fn acknowledge(&mut self, interrupt: u8) {
+        // A request that comes up to the push of PC's low byte is the same one.
+        self.catch_up_to(self.parts.clock - M_CYCLE);
         self.parts.interrupt_flag &= !(1 << interrupt);
     }
 
