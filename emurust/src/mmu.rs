@@ -28,7 +28,7 @@ const ALL_INTERRUPTS: u8 =
 const BOOT_CYCLES: u64 = 23_440_324;
 
 /// OAM DMA: bytes, and clock cycles from the write of FF46 to the first of them.
-const DMA_BYTES: u16 = 0xA0;
+const DMA_CYCLES: u64 = 0xA0 * M_CYCLE;
 const DMA_DELAY: u64 = 8;
 
 /// Everything behind the processor's bus, cartridge ROM and RAM aside.
@@ -41,11 +41,9 @@ pub struct Parts {
     pub deadline: u64,
     interrupt_flag: u8,
     interrupt_enable: u8,
-    /// FF46, when its bytes are copied, and the span during which OAM belongs to the transfer.
+    /// FF46, and when the transfer's next byte is due; [`NEVER`] without one.
     dma: u8,
-    dma_copy_at: u64,
-    dma_start: u64,
-    dma_end: u64,
+    dma_next: u64,
     pub timer: Timer,
     pub serial: Serial,
     pub joypad: Joypad,
@@ -63,9 +61,7 @@ struct_fields!(Parts {
     interrupt_flag,
     interrupt_enable,
     dma,
-    dma_copy_at,
-    dma_start,
-    dma_end,
+    dma_next,
     timer,
     serial,
     joypad,
@@ -97,9 +93,7 @@ impl Mmu {
             interrupt_flag: VBLANK_INTERRUPT,
             interrupt_enable: 0,
             dma: 0xFF,
-            dma_copy_at: NEVER,
-            dma_start: 0,
-            dma_end: 0,
+            dma_next: NEVER,
             timer: Timer::after_boot(clock),
             serial: Serial::after_boot(),
             joypad: Joypad::after_boot(),
@@ -128,6 +122,9 @@ impl Mmu {
     }
 
     fn catch_up_to(&mut self, now: u64) {
+        while self.parts.dma_next <= now {
+            self.copy_dma_byte();
+        }
         let parts = &mut self.parts;
         parts.interrupt_flag |= parts.ppu.update(now);
         if parts.timer.update(now) {
@@ -135,9 +132,6 @@ impl Mmu {
         }
         if parts.serial.update(now) {
             parts.interrupt_flag |= SERIAL_INTERRUPT;
-        }
-        if parts.dma_copy_at <= now {
-            self.copy_dma();
         }
         self.predict();
     }
@@ -147,7 +141,7 @@ impl Mmu {
         parts.next_event = (parts.ppu.next_interrupt())
             .min(parts.timer.next_interrupt())
             .min(parts.serial.next_interrupt())
-            .min(parts.dma_copy_at);
+            .min(parts.dma_next);
     }
 
     #[inline]
@@ -163,7 +157,8 @@ impl Mmu {
     /// The time up to which instructions may run without a look at interrupts or other parts.
     pub(crate) fn run_limit(&self, ime: bool) -> u64 {
         let parts = &self.parts;
-        if ime && parts.interrupt_flag & parts.interrupt_enable & ALL_INTERRUPTS != 0 {
+        let interrupt = ime && parts.interrupt_flag & parts.interrupt_enable & ALL_INTERRUPTS != 0;
+        if interrupt || parts.clock < parts.ppu.dma_end {
             return 0;
         }
         parts.next_event.min(parts.deadline)
@@ -312,33 +307,55 @@ impl Mmu {
     }
 
     fn dma_active(&self) -> bool {
-        (self.parts.dma_start..self.parts.dma_end).contains(&self.parts.clock)
+        (self.parts.ppu.dma_start..self.parts.ppu.dma_end).contains(&self.parts.clock)
     }
 
-    /// Writes FF46. All bytes are copied as the transfer starts; OAM is locked for its whole length.
+    /// Writes FF46: one byte an M-cycle is copied, and OAM is locked for the whole transfer.
     fn start_dma(&mut self, page: u8) {
         self.catch_up();
-        let now = self.parts.clock;
+        let start = self.parts.clock + DMA_DELAY;
         // A transfer that is cut short keeps OAM locked until the new one starts.
         if !self.dma_active() {
-            self.parts.dma_start = now + DMA_DELAY;
+            self.parts.ppu.dma_start = start;
         }
-        self.parts.dma_copy_at = now + DMA_DELAY;
-        self.parts.dma_end = now + DMA_DELAY + u64::from(DMA_BYTES) * M_CYCLE;
+        self.parts.ppu.dma_end = start + DMA_CYCLES;
+        self.parts.dma_next = start;
         self.parts.dma = page;
         self.predict();
     }
 
-    fn copy_dma(&mut self) {
-        self.parts.dma_copy_at = NEVER;
+    /// The transfer's byte at `time`: where it comes from, and where in OAM it goes.
+    fn dma_byte(&self, time: u64) -> Option<(u16, usize)> {
+        let index = (time + DMA_CYCLES).checked_sub(self.parts.ppu.dma_end)? / M_CYCLE;
         // Pages E0 to FF show work RAM to the transfer.
         let page = match self.parts.dma {
             page @ 0xE0.. => page - 0x20,
             page => page,
         };
-        for low in 0..DMA_BYTES {
-            self.parts.ppu.oam[usize::from(low)] = self.peek(u16::from(page) << 8 | low);
+        Some((u16::from_be_bytes([page, index as u8]), index as usize))
+    }
+
+    fn copy_dma_byte(&mut self) {
+        let time = self.parts.dma_next;
+        self.parts.interrupt_flag |= self.parts.ppu.update(time);
+        if let Some((source, index)) = self.dma_byte(time) {
+            self.parts.ppu.oam[index] = self.peek(source);
         }
+        let last = time + M_CYCLE == self.parts.ppu.dma_end;
+        self.parts.dma_next = if last { NEVER } else { time + M_CYCLE };
+    }
+
+    /// The transfer's byte in this M-cycle if it shares a bus with the processor's access: VRAM has
+    /// one of its own; cartridge and work RAM have the other; the rest is inside the processor.
+    #[inline]
+    fn dma_conflict(&mut self, address: u16) -> Option<(u16, usize)> {
+        if self.parts.clock >= self.parts.ppu.dma_end {
+            return None;
+        }
+        self.catch_up();
+        let is_vram = |address: u16| address >> 13 == 4;
+        self.dma_byte(self.parts.clock)
+            .filter(|&(source, _)| address < 0xFE00 && is_vram(address) == is_vram(source))
     }
 
     /// Writes the state's bytes. All parts are up to date in them.
@@ -362,8 +379,16 @@ impl Mmu {
         {
             return Err(StateError::new("the clock is out of range"));
         }
-        let dma_ok = parts.dma_end <= now + 1024
-            && (parts.dma_copy_at == NEVER || parts.dma_copy_at <= now + DMA_DELAY);
+        let (dma_start, dma_end) = (parts.ppu.dma_start, parts.ppu.dma_end);
+        let dma_ok = match parts.dma_next {
+            NEVER => dma_end <= now + M_CYCLE,
+            next => {
+                (now + 1..=now + DMA_DELAY).contains(&next)
+                    && next.is_multiple_of(M_CYCLE)
+                    && dma_end.is_multiple_of(M_CYCLE)
+                    && (next + M_CYCLE..=next + DMA_CYCLES).contains(&dma_end)
+            }
+        } && dma_start <= dma_end;
         if parts.interrupt_flag & !ALL_INTERRUPTS != 0 || !dma_ok {
             return Err(StateError::new(
                 "interrupt or DMA registers are out of range",
@@ -383,14 +408,22 @@ impl Mmu {
 impl cpu::Memory for Mmu {
     #[inline]
     fn read(&mut self, address: u16) -> u8 {
-        let value = self.read_at_clock(address);
+        let value = match self.dma_conflict(address) {
+            None => self.read_at_clock(address),
+            Some((source, _)) => self.read_at_clock(source),
+        };
         self.parts.clock += M_CYCLE;
         value
     }
 
     #[inline]
     fn write(&mut self, address: u16, value: u8) {
-        self.write_at_clock(address, value);
+        match self.dma_conflict(address) {
+            None => self.write_at_clock(address, value),
+            // RAM does not see the write; both values meet in OAM.
+            Some((0xA000.., index)) => self.parts.ppu.oam[index] &= value,
+            Some((source, _)) => self.write_at_clock(source, value),
+        }
         self.parts.clock += M_CYCLE;
     }
 

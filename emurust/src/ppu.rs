@@ -111,6 +111,9 @@ enum_field!(Phase);
 pub struct Ppu {
     pub vram: [u8; 0x2000],
     pub oam: [u8; 0xA0],
+    /// From when to when OAM belongs to a DMA transfer.
+    pub dma_start: u64,
+    pub dma_end: u64,
     /// FF40
     lcdc: u8,
     /// FF41, the enable bits alone
@@ -172,6 +175,8 @@ pub struct Ppu {
 struct_fields!(Ppu {
     vram,
     oam,
+    dma_start,
+    dma_end,
     lcdc,
     stat_enable,
     scy,
@@ -212,6 +217,8 @@ impl Ppu {
         let mut ppu = Ppu {
             vram: [0; 0x2000],
             oam: [0; 0xA0],
+            dma_start: 0,
+            dma_end: 0,
             lcdc: 0x91,
             stat_enable: 0,
             scy: 0,

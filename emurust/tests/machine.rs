@@ -87,19 +87,50 @@ fn a_serial_transfer_ends_after_eight_bits() {
     assert_eq!(gameboy.peek(0xFF02), 0x7F);
 }
 
-#[test]
-fn oam_dma_copies_from_work_ram_although_it_changes_later() {
-    // ld hl, c000; loop: ld a, l; ld (hl+), a; ld a, l; cp a0; jr nz, loop;
-    // ld a, c0; ldh (46), a; nop; nop; ld hl, c000; ld (hl), 55; jr -2
-    let code = [
-        0x21, 0x00, 0xC0, 0x7D, 0x22, 0x7D, 0xFE, 0xA0, 0x20, 0xF9, 0x3E, 0xC0, 0xE0, 0x46, 0, 0,
-        0x21, 0x00, 0xC0, 0x36, 0x55, 0x18, 0xFE,
+/// What runs at FF80 while OAM DMA copies C000.., where each byte is its address's low one; the LCD
+/// is off and 8000 holds 77.
+fn run_beside_dma(code: &[u8]) -> GameBoy {
+    // Wait for line 90; xor a; ldh (40), a; ld a, 77; ld (8000), a;
+    // ld hl, c000; fill: ld a, l; ld (hl+), a; ld a, l; cp a0; jr nz, fill;
+    // ld hl, 0190; ld c, 80; copy: ld a, (hl+); ldh (c), a; inc c; ld a, c; cp e0; jr nz, copy;
+    // ld a, c0; jp ff80
+    let mut program = vec![
+        0xF0, 0x44, 0xFE, 0x90, 0x20, 0xFA, 0xAF, 0xE0, 0x40, 0x3E, 0x77, 0xEA, 0x00, 0x80, 0x21,
+        0x00, 0xC0, 0x7D, 0x22, 0x7D, 0xFE, 0xA0, 0x20, 0xF9, 0x21, 0x90, 0x01, 0x0E, 0x80, 0x2A,
+        0xE2, 0x0C, 0x79, 0xFE, 0xE0, 0x20, 0xF8, 0x3E, 0xC0, 0xC3, 0x80, 0xFF,
     ];
-    let mut gameboy = run(&code, 1);
+    program.resize(0x40, 0);
+    program.extend([0xE0, 0x46]); // ldh (46), a
+    program.extend(code);
+    program.extend([0x3E, 0x40, 0x3D, 0x20, 0xFD, 0x18, 0xFE]); // some 256 M-cycles; jr -2
+    run(&program, 3)
+}
+
+#[test]
+fn oam_dma_copies_160_bytes() {
+    let mut gameboy = run_beside_dma(&[]);
     for low in 0..0xA0 {
         assert_eq!(gameboy.peek(0xFE00 | low), low as u8);
     }
-    assert_eq!((gameboy.peek(0xC000), gameboy.peek(0xFF46)), (0x55, 0xC0));
+    assert_eq!(gameboy.peek(0xFF46), 0xC0);
+}
+
+#[test]
+fn oam_dma_shares_the_bus_with_the_processor() {
+    // The first byte is on the bus two M-cycles after the write.
+    // ld a, (d123); ld b, a; ld a, (8000); ld c, a; ld a, (fe00); ld d, a; ld a, 5; ld (c000), a
+    let mut gameboy = run_beside_dma(&[
+        0xFA, 0x23, 0xD1, 0x47, 0xFA, 0x00, 0x80, 0x4F, 0xFA, 0x00, 0xFE, 0x57, 0x3E, 5, 0xEA,
+        0x00, 0xC0,
+    ]);
+    assert_eq!(gameboy.cpu.regs[0], 2, "the byte of the fourth M-cycle");
+    assert_eq!(gameboy.cpu.regs[1], 0x77, "VRAM has a bus of its own");
+    assert_eq!(gameboy.cpu.regs[2], 0xFF, "OAM is locked");
+    assert_eq!(gameboy.peek(0xC000), 0, "the write did not arrive");
+    assert_eq!(
+        [0x12, 0x13, 0x14].map(|low| gameboy.peek(0xFE00 | low)),
+        [0x12, 0x13 & 5, 0x14]
+    );
 }
 
 #[test]

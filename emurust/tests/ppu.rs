@@ -328,3 +328,24 @@ fn a_write_of_stat_enables_its_sources_for_a_moment() {
         assert_eq!(bench.ppu.write(STAT, 0, bench.now), requested);
     }
 }
+
+/// Mode 2 looks at an entry every two cycles from cycle 4 on.
+#[test]
+fn a_dma_transfer_hides_objects_from_mode_2() {
+    let mut bench = Bench::new();
+    bench.write(LCDC, 0x93);
+    bench.fill_tile(1, 1);
+    for (index, x) in [8, 16, 24].into_iter().enumerate() {
+        bench.put_object(index, [16, x, 1, 0]);
+    }
+    let frame = LINE_0 + 1 + FRAME_CYCLES;
+    for (start, end, shades) in [(0, 6, [0, 1, 1]), (6, 646, [1, 0, 0]), (9, 649, [1, 1, 1])] {
+        (bench.ppu.dma_start, bench.ppu.dma_end) = (frame + start, frame + end);
+        let mut bench = Bench {
+            ppu: bench.ppu.clone(),
+            now: bench.now,
+        };
+        let line = bench.line(0);
+        assert_eq!([line[0], line[8], line[16]], shades);
+    }
+}

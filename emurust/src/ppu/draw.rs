@@ -21,9 +21,9 @@ impl Ppu {
     fn line_objects(&self) -> ([Object; OBJS_PER_LINE], usize) {
         let mut objects = [Object::default(); OBJS_PER_LINE];
         let mut count = 0;
-        for entry in self.oam.chunks_exact(4) {
+        for (index, entry) in self.oam.chunks_exact(4).enumerate() {
             let row = self.line.wrapping_add(16).wrapping_sub(entry[0]);
-            if row < self.object_height() {
+            if row < self.object_height() && !self.hidden_by_dma(index) {
                 objects[count] = Object {
                     y: entry[0],
                     x: entry[1],
@@ -39,6 +39,12 @@ impl Ppu {
         // A stable sort: at equal X the earlier entry wins.
         objects[..count].sort_by_key(|object| object.x);
         (objects, count)
+    }
+
+    /// Mode 2 looks at an entry every two cycles, and finds none that a DMA transfer has taken.
+    fn hidden_by_dma(&self, index: usize) -> bool {
+        let time = self.line_start + 4 + 2 * index as u64;
+        (self.dma_start..self.dma_end).contains(&time)
     }
 
     fn object_height(&self) -> u8 {
