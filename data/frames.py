@@ -26,7 +26,7 @@ DEFAULT_DIRECTORIES = (ROOT / "data" / "speedruns" / "frames", ROOT / "data" / "
 FRAME_SHAPE = (144, 160, 3)  # height, width, RGB
 FRAME_BYTES = 144 * 160 * 3
 INDEX_SUFFIX = "_index.json"  # of a video kept as one file a frame; prepare.py turns it into a run
-SHEET_SUFFIX = "_sheet.png"  # of the contact sheet beside a run
+SHEET_SUFFIX, PREVIEW_SUFFIX = "_sheet.png", "_preview.png"  # pictures that prepare.py leaves
 
 
 @dataclass(frozen=True)

@@ -253,3 +253,138 @@ def test_a_movie_that_is_not_there_is_one_line(tmp_path):
     assert done.stderr == (
         f"error: no input movies at {tmp_path}/none.txt: pass --movies FOLDER or FILE.txt\n"
     )
+
+
+def encode(path, frames, rate: int = 2, **options):
+    """Encode (T, h, w, 3) uint8 as H.264, nearly without loss."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "10", "g": "5"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_video(replay, tmp_path_factory):
+    """30 different pictures in 15 seconds, a file that can be cut anywhere."""
+    rng = np.random.default_rng(0)
+    noise = (
+        rng.integers(0, 256, (30, 18, 20, 3), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    )
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    return encode(path, noise, movflags="faststart")
+
+
+def test_a_file_that_breaks_off_is_told_and_kept_on_request(long_video, tmp_path, capsys):
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(long_video.read_bytes()[: long_video.stat().st_size // 2])
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match="1 of 1 inputs failed"):
+        prepare(out, cut, crop="none")
+    error = capsys.readouterr().err
+    assert "it can be read up to 0:00:0" in error and "of 0:00:15" in error
+    assert not list(out.glob("*.npy"))
+    prepare(out, cut, crop="none", keep_truncated=True)
+    (run,) = find_runs(out)
+    assert run.meta["notes"]["truncated"] and 8 <= run.num_frames <= 22
+    assert "breaks off before its end" in capsys.readouterr().out
+
+
+def test_what_is_dropped_is_counted(tmp_path):
+    rng = np.random.default_rng(0)
+    shades = rng.integers(0, 4, (12, 18, 20), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    frames = np.repeat((85 * shades)[..., None], 3, axis=3)
+    frames[2:4] = 255  # blank
+    frames[5] = frames[5] // 2  # half-lit
+    frames[7:11] = frames[7]  # one picture for four frames
+    video = encode(tmp_path / "run.mp4", frames)
+    drop = ("blanks", "fades", "repeats")
+    report = prepare(tmp_path / "all", video, crop="none")
+    assert report["frames"] == 12 and "dropped" not in report["runs"][0]
+    report = prepare(tmp_path / "some", video, crop="none", drop=drop, still_seconds=1.0)
+    assert report["runs"][0]["dropped"] == {"blanks": 2, "fades": 1, "repeats": 2}
+    (run,) = find_runs(tmp_path / "some")
+    kept = frames[[0, 1, 4, 6, 7, 8, 11]]
+    assert np.abs(run.frames.astype(int) - kept).mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_a_table_gives_every_video_its_crop(video, tmp_path, suffix):
+    other = tmp_path / "other.mp4"
+    shutil.copy(video, other)
+    crops = {"run.mp4": list(CROP), "default": "0,0,160,144"}
+    lines = [f'"{name}" = {json.dumps(value)}' for name, value in crops.items()]
+    table = tmp_path / f"crops{suffix}"
+    table.write_text("\n".join(lines) if suffix == ".toml" else json.dumps(crops))
+    prepare(tmp_path / "out", video, other, crop=str(table))
+    found = {run.name: run.meta["crop"] for run in find_runs(tmp_path / "out")}
+    assert found == {"run": list(CROP), "other": [0, 0, 160, 144]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('"other.mp4" = "auto"', 'expected a line for "run.mp4" or "default", got neither'),
+        ('"run.mp4" = [1, 2, 3]', r"crops.toml, run.mp4: expected --crop x,y,width,height"),
+        ("run.mp4 = ", "crops.toml: expected a table of crops"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_at_once(video, tmp_path, content, message):
+    (tmp_path / "crops.toml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        prepare(tmp_path / "out", video, crop=str(tmp_path / "crops.toml"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_of_frames_are_imported_in_the_order_of_their_numbers(replay, tmp_path):
+    folder = tmp_path / "videos"
+    for name, suffix in (("one", "png"), ("two", "npy")):
+        (folder / name).mkdir(parents=True)
+        for t, frame in enumerate(replay[:12]):
+            file = folder / name / f"frame{t}.{suffix}"  # 10 comes after 9, not after 1
+            Image.fromarray(frame).save(file) if suffix == "png" else np.save(file, frame)
+    prepare(tmp_path / "out", folder)
+    for run in find_runs(tmp_path / "out"):
+        np.testing.assert_array_equal(run.frames, replay[:12])
+    prepare(folder / "one", folder / "one")  # its own run and sheet are not frames
+    prepare(tmp_path / "again", folder / "one")
+    assert find_runs(tmp_path / "again")[0].num_frames == 12
+
+
+def test_an_interrupt_loses_the_video_in_work_alone(video, long_video, tmp_path, monkeypatch):
+    decode, out = speedruns_prepare.video.decode_video, tmp_path / "out"
+
+    def interrupted(path, *args):
+        for count, frame in enumerate(decode(path, *args)):
+            if path == long_video and count == 5:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(speedruns_prepare.video, "decode_video", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(out, video, long_video, crop="none", workers=1)
+    assert [path.name for path in sorted(out.glob("*.npy*"))] == ["run.npy"]
+    monkeypatch.undo()
+    before = (out / "run.npy").stat().st_mtime_ns
+    assert len(prepare(out, video, long_video, crop="none", workers=2)["runs"]) == 2
+    assert (out / "run.npy").stat().st_mtime_ns == before
+
+
+def test_a_contact_sheet_shows_what_was_taken(video, replay, tmp_path):
+    prepare(tmp_path, video, shades=4)
+    with Image.open(tmp_path / "run_sheet.png") as sheet:
+        pixels = np.asarray(sheet)
+    first = pixels[360 : 360 + 144, 4 : 4 + 160]
+    assert (first == find_runs(tmp_path)[0].frames[0]).all()
+    assert ((pixels[:360] == (255, 0, 0)).all(axis=2)).sum() > 500  # the crop, outlined
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_other_containers_are_read(replay, tmp_path, suffix):
+    video = encode(tmp_path / f"run.{suffix}", replay)
+    prepare(tmp_path / "out", video, crop="none")
+    (run,) = find_runs(tmp_path / "out")
+    assert abs(run.num_frames - len(replay)) <= 1

@@ -14,26 +14,40 @@ HEADER_HEIGHT = 360
 def draw_sheet(run: Run, preview: Image.Image | None) -> Image.Image:
     """Draw evenly spaced frames of `run` below its facts and a frame of its video."""
     height, width = FRAME_SHAPE[0] + GAP + 14, FRAME_SHAPE[1] + GAP
-    sheet = Image.new(
-        "RGB", (COLUMNS * width + GAP, HEADER_HEIGHT + ROWS * height + GAP), "#202024"
-    )
+    picked = np.unique(np.linspace(0, run.num_frames - 1, COLUMNS * ROWS).astype(int))
+    rows = -(-len(picked) // COLUMNS)
+    size = (COLUMNS * width + GAP, HEADER_HEIGHT + rows * height + GAP)
+    sheet = Image.new("RGB", size, "#202024")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
     left = GAP
     if preview is not None:
         preview.thumbnail((860, HEADER_HEIGHT - 2 * GAP))
         sheet.paste(preview, (GAP, GAP))
         left += preview.width + 3 * GAP
-    lines = [run.name, f"{run.num_frames:,} frames, {clock(run.num_frames / run.fps)}"]
-    lines += [
-        f"{key}: {run.meta[key]}"
-        for key in ("crop", "confidence", "levels", "dropped", "notes")
-        if run.meta.get(key)
-    ]
-    draw.multiline_text((left, GAP), "\n".join(lines), "white", font)
+    draw.multiline_text((left, GAP), "\n".join(describe_run(run)), "white", font)
     small = ImageFont.load_default(11)
-    picked = np.unique(np.linspace(0, run.num_frames - 1, COLUMNS * ROWS).astype(int))
     for place, t in enumerate(picked):
         x, y = GAP + place % COLUMNS * width, HEADER_HEIGHT + place // COLUMNS * height
         sheet.paste(Image.fromarray(run.frames[t]), (x, y))
         draw.text((x, y + FRAME_SHAPE[0]), clock(t / run.fps), "white", small)
     return sheet
+
+
+def describe_run(run: Run) -> list[str]:
+    """Say in lines what was taken, and how."""
+    meta = run.meta
+    lines = [run.name, f"{run.num_frames:,} frames, {clock(run.num_frames / run.fps)}"]
+    if meta["crop"]:
+        lines.append(f"crop {','.join(map(str, meta['crop']))}")
+    if "confidence" in meta:
+        lines[-1] += f", found, {meta['confidence']:.0%} sure"
+    if "levels" in meta:
+        levels = ", ".join(map(str, meta["levels"]))
+        lines.append(f"{len(meta['levels'])} shades, of luma {levels}")
+    lines += [f"{count:,} {reason} dropped" for reason, count in meta.get("dropped", {}).items()]
+    notes = meta.get("notes", {})
+    if notes.get("damaged_packets"):
+        lines.append(f"{notes['damaged_packets']:,} damaged packets left out")
+    if notes.get("truncated"):
+        lines.append("breaks off before its end")
+    return lines

@@ -33,9 +33,18 @@ if not __package__:  # run as a file: Python then looks for modules beside it, n
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cli import run_script
-from data.frames import FRAME_SHAPE, INDEX_SUFFIX, ROOT, SHEET_SUFFIX, Run, read_run, write_run
+from data.frames import (
+    FRAME_SHAPE,
+    INDEX_SUFFIX,
+    PREVIEW_SUFFIX,
+    ROOT,
+    SHEET_SUFFIX,
+    Run,
+    read_run,
+    write_run,
+)
 from data.speedruns import single_frames, video
-from data.speedruns.contact_sheet import draw_sheet
+from data.speedruns.contact_sheet import describe_run, draw_sheet
 from data.speedruns.crop import MIN_CONFIDENCE, Crop, draw_preview, find_crop
 from data.speedruns.shades import find_levels, is_blank, is_fade, luma, shade_table
 
@@ -213,7 +222,7 @@ def locate_crop(samples: list[av.VideoFrame], name: str, out: Path) -> tuple[Cro
     if len(samples) < 3:
         raise ValueError(f"--crop auto needs 3 or more frames, got {len(samples)}: pass --crop")
     crop, evidence = find_crop(np.stack([frame.to_ndarray(format="gray") for frame in samples]))
-    preview_path = out / f"{name}_preview.png"
+    preview_path = out / f"{name}{PREVIEW_SUFFIX}"
     preview_path.unlink(missing_ok=True)
     if evidence.confidence < MIN_CONFIDENCE:
         out.mkdir(parents=True, exist_ok=True)
@@ -344,28 +353,6 @@ def to_greys(frames: Iterator[np.ndarray], table: np.ndarray) -> Iterator[np.nda
         yield np.repeat(table[luma(frame)][..., None], 3, axis=2)
 
 
-def print_report(runs: list[Run]) -> None:
-    """Print what was taken from each video."""
-    for run in runs:
-        meta = run.meta
-        print(
-            f"{run.name}: {run.num_frames:,} frames, {video.clock(run.num_frames / run.fps)}",
-            end="",
-        )
-        if "confidence" in meta:
-            print(
-                f", crop {','.join(map(str, meta['crop']))} ({meta['confidence']:.0%} sure)", end=""
-            )
-        if "levels" in meta:
-            print(f", {len(meta['levels'])} shades", end="")
-        for reason, count in meta.get("dropped", {}).items():
-            print(f", {count:,} {reason} dropped", end="")
-        notes = meta.get("notes", {})
-        if notes.get("damaged_packets"):
-            print(f", {notes['damaged_packets']:,} damaged packets left out", end="")
-        print(", breaks off" if notes.get("truncated") else "")
-
-
 def main(args: Args) -> dict:
     """Prepare every input; return, and write to OUT/prepare_report.json, what came of each.
 
@@ -402,7 +389,8 @@ def main(args: Args) -> dict:
     report = {"runs": [run.meta for run in runs], "frames": frames, "failed": failed}
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "prepare_report.json").write_text(json.dumps(report, indent=2) + "\n")
-    print_report(runs)
+    for run in runs:
+        print("; ".join(describe_run(run)))
     print(f"{len(runs)} runs, {frames:,} frames in {args.out}")
     if failed:
         raise ValueError(f"{len(failed)} of {len(inputs)} inputs failed: {', '.join(failed)}")

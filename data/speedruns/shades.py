@@ -37,10 +37,12 @@ def find_levels(lumas: np.ndarray) -> np.ndarray:
     borders = [0, *((a + b + 1) // 2 for a, b in pairwise(peaks)), 256]
     masses = [counts[a:b].sum() for a, b in pairwise(borders)]
     kept = [(p, m) for p, m in zip(peaks, masses, strict=True) if m >= MIN_SHARE * counts.sum()]
-    while len(kept) > len(GREYS):  # several palettes at once: near levels are one shade
-        i = min(range(len(kept) - 1), key=lambda i: kept[i + 1][0] - kept[i][0])
+    while len(kept) > len(GREYS):  # several palettes at once, or fades
+        joins = [m * n / (m + n) * (b - a) ** 2 for (a, m), (b, n) in pairwise(kept)]  # Ward's
+        i = int(np.argmin(joins))
         (a, m), (b, n) = kept[i : i + 2]
-        kept[i : i + 2] = [((a * m + b * n) / (m + n), m + n)]
+        # By squares, so that a palette's share moves the level and a fade's does not.
+        kept[i : i + 2] = [((a * m**2 + b * n**2) / (m**2 + n**2), m + n)]
     return np.array([level for level, _ in kept])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data.frames import FRAME_SHAPE, INDEX_SUFFIX, SHEET_SUFFIX
+from data.frames import FRAME_SHAPE, INDEX_SUFFIX, PREVIEW_SUFFIX, SHEET_SUFFIX
 
 SUFFIXES = (".npy", ".png")
 
@@ -22,16 +22,18 @@ def is_index(path: Path) -> bool:
 def list_folder(folder: Path) -> list[Path]:
     """Return the frames that lie in `folder`, in the order of the numbers in their names.
 
-    A run's own files, .npy with .json beside it and its contact sheet, are not frames.
+    A run's own files are no frames: its .npy, with a .json beside it, and the pictures of it.
     """
     files = [
         file
         for file in folder.iterdir()
         if file.suffix in SUFFIXES
-        and not file.name.endswith(SHEET_SUFFIX)
+        and not file.name.endswith((SHEET_SUFFIX, PREVIEW_SUFFIX))
         and not (file.suffix == ".npy" and file.with_suffix(".json").exists())
     ]
-    return sorted(files, key=lambda file: [int(n) for n in re.findall(r"\d+", file.name)])
+    return sorted(
+        files, key=lambda file: ([int(n) for n in re.findall(r"\d+", file.stem)], file.name)
+    )
 
 
 def list_index(path: Path) -> list[Path]:

@@ -27,10 +27,19 @@ def open_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def video_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Return how long a video is; 0 when the file does not tell."""
+    """Return how long a video says it is; 0 when it does not, as a recording cut by a crash."""
     if stream.duration:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else 0.0
+
+
+def last_seconds(path: Path) -> float:
+    """Return the time of a video's last packet, by reading all of the file, decoding nothing."""
+    with av.open(str(path)) as container:
+        stream = open_stream(container)
+        times = (packet.pts for packet in container.demux(stream))
+        last = max((time for time in times if time is not None), default=0)
+        return float((last - (stream.start_time or 0)) * stream.time_base)
 
 
 def sample_video(path: Path, count: int) -> list[av.VideoFrame]:
@@ -41,7 +50,8 @@ def sample_video(path: Path, count: int) -> list[av.VideoFrame]:
     frames: list[av.VideoFrame] = []
     with av.open(str(path)) as container:
         stream = open_stream(container)
-        start, step = stream.start_time or 0, video_seconds(container, stream) / count
+        start = stream.start_time or 0
+        step = (video_seconds(container, stream) or last_seconds(path)) / count
         decoder, now = container.decode(stream), 0.0
         for target in (np.arange(count) + 0.5) * step:
             far = target - now > SEEK_SECONDS
