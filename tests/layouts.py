@@ -3,7 +3,7 @@
     uv run python -m tests.layouts                        # every layout, seeds 0 to 2
     uv run python -m tests.layouts --seeds 1 --keep /tmp/layouts
 
-Each row is a video, 1280×720 H.264: how far the found rectangle is from the true one at its worst
+Each row is a layout, 1280×720 H.264, at its worst over the seeds: how far the found rectangle is from the true one at its worst
 side, and the share of pixels whose shade is the emulator's own after --shades 4, with the crop by
 numbers and by itself. Layouts of which nothing can be made are to be refused.
 """
@@ -325,20 +325,24 @@ class Args:
 
 
 def main(args: Args) -> None:
-    """Print one row for each layout and seed, and what came of them together."""
+    """Print one row for each layout, its worst over the seeds, and what came of all together."""
     rows = []
     with tempfile.TemporaryDirectory() as temporary, contextlib.redirect_stdout(sys.stderr):
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for name in LAYOUTS:
             rows += [(name, seed, try_layout(name, seed, folder)) for seed in range(args.seeds)]
-    print("| layout | seed | sure | crop | shades, by numbers | shades, auto |")
-    print("|---|---|---|---|---|---|")
-    for name, seed, result in rows:
-        crop = "refused" if result.off_pixels is None else f"{result.off_pixels} px off"
-        shares = (result.agreement_numbers, result.agreement_auto)
-        cells = " | ".join("" if share is None else f"{share:.2%}" for share in shares)
-        print(f"| {name} | {seed} | {result.confidence:.2f} | {crop} | {cells} |")
+    print("| layout | sure | crop off by, at most | shades by numbers | shades, auto |")
+    print("|---|---|---|---|---|")
+    for name in LAYOUTS:
+        results = [result for row_name, _, result in rows if row_name == name]
+        off = [result.off_pixels for result in results if result.off_pixels is not None]
+        sure = min(result.confidence for result in results)
+        cells = [name, f"{sure:.2f}", f"{max(off)} px" if off else "refused"]
+        for shares in ("agreement_numbers", "agreement_auto"):
+            known = [share for r in results if (share := getattr(r, shares)) is not None]
+            cells.append(f"{min(known):.2%}" if known else "")
+        print(f"| {' | '.join(cells)} |")
     wanted = [result for name, _, result in rows if not LAYOUTS[name].refuse]
     other = [result for name, _, result in rows if LAYOUTS[name].refuse]
     good = sum(result.off_pixels is not None and result.off_pixels <= 2 for result in wanted)

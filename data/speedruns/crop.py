@@ -41,7 +41,7 @@ class Evidence:
     @property
     def confidence(self) -> float:
         """The weakest of them: a rectangle must pass all."""
-        return min(asdict(self).values())
+        return max(0.0, min(asdict(self).values()))
 
 
 def find_crop(frames: np.ndarray) -> tuple[Crop, Evidence]:

@@ -78,7 +78,7 @@ def is_blank(frame_luma: np.ndarray) -> bool:
 
 
 def is_fade(frame_luma: np.ndarray, levels: np.ndarray) -> bool:
-    """Tell whether less than half of the flat pixels of (144, 160) have a level of the video."""
+    """Tell whether over a quarter of the flat pixels of (144, 160) have no level of the video."""
     flat = frame_luma[flat_pixels(frame_luma[None])[0]].astype(float)
     near = (np.abs(flat[:, None] - levels) <= NEAR_LEVEL).any(axis=1)
-    return bool(len(flat) > 0 and near.mean() < 0.5)
+    return bool(len(flat) > 0 and near.mean() < 0.75)
