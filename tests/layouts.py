@@ -325,7 +325,9 @@ class Args:
 
 
 def main(args: Args) -> None:
-    """Print one row for each layout, its worst over the seeds, and what came of all together."""
+    """Print a row for each layout, its worst over the seeds, and what came of all of them."""
+    if args.seeds < 1:
+        raise ValueError(f"expected --seeds of 1 or more, got {args.seeds}")
     rows = []
     with tempfile.TemporaryDirectory() as temporary, contextlib.redirect_stdout(sys.stderr):
         folder = args.keep or Path(temporary)
