@@ -3,9 +3,9 @@
     uv run python -m tests.layouts                        # every layout, seeds 0 to 2
     uv run python -m tests.layouts --seeds 1 --keep /tmp/layouts
 
-Each row is a layout, 1280×720 H.264, at its worst over the seeds: how far the found rectangle is from the true one at its worst
-side, and the share of pixels whose shade is the emulator's own after --shades 4, with the crop by
-numbers and by itself. Layouts of which nothing can be made are to be refused.
+Each row is a layout, 1280×720 H.264, at its worst over the seeds: how far the found rectangle is
+from the true one at its worst side, and the share of pixels whose shade is the emulator's own after
+--shades 4, with the crop by numbers and by itself. Layouts with no whole game are to be refused.
 """
 
 import contextlib
