@@ -161,8 +161,6 @@ fn compare(rom: &[u8], seed: u64, steps: u32, name: &str) {
 struct Assembler<'a> {
     random: &'a mut Random,
     code: Vec<u8>,
-    /// Where `code` will stand.
-    origin: u16,
 }
 
 /// Registers that programs read and write. LCDC, STAT, LY and the timer come more often.
@@ -183,11 +181,10 @@ const PLAIN: [u8; 40] = [
 ];
 
 impl Assembler<'_> {
-    fn new(random: &mut Random, origin: u16) -> Assembler<'_> {
+    fn new(random: &mut Random) -> Assembler<'_> {
         Assembler {
             random,
             code: Vec::new(),
-            origin,
         }
     }
 
@@ -405,7 +402,7 @@ fn program(random: &mut Random) -> Vec<u8> {
         // push af; ld a, (c000); inc a; ld (c000), a; ...; pop af; reti
         let mut handler = vec![0xF5, 0xFA, 0x00, 0xC0, 0x3C, 0xEA, 0x00, 0xC0];
         for _ in 0..random.below(3) {
-            let mut assembler = Assembler::new(random, routine);
+            let mut assembler = Assembler::new(random);
             assembler.set_any_register();
             handler.extend(assembler.code);
         }
@@ -428,13 +425,13 @@ fn program(random: &mut Random) -> Vec<u8> {
     let start = 0x150 + code.len() as u16;
     let [lo, hi] = start.to_le_bytes();
     let count = random.of(&[3, 10, 40, 120]);
-    code.extend(Assembler::new(random, start).snippets(count, &[0xC3, lo, hi]));
+    code.extend(Assembler::new(random).snippets(count, &[0xC3, lo, hi]));
     place(0x150, &code);
     let crossing = [0x3C, 0x04, 0x0C, 0x14, 0x1C, 0x24, 0x2C, 0x3E];
     place(0x3FF8, &crossing);
     for bank in 1..rom.len() / 0x4000 {
         for routine in [0x00, 0x40, 0x80] {
-            let code = Assembler::new(random, 0x4000).snippets(2, &[RET]);
+            let code = Assembler::new(random).snippets(2, &[RET]);
             let length = code.len().min(0x40);
             rom[bank * 0x4000 + routine..][..length].copy_from_slice(&code[..length]);
         }
