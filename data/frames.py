@@ -152,7 +152,8 @@ def find_runs(directory: Path | None = None) -> list[Run]:
             total = sum(run.num_frames for run in runs)
             print(f"frames: {len(runs)} runs, {total:,} frames in {place}")
             return runs
-        if any(place.glob(f"*{INDEX_SUFFIX}")):
+        single = (f"*{INDEX_SUFFIX}", "*/*.npy", "*/*.png")
+        if any(path for pattern in single for path in place.glob(pattern)):
             raise FileNotFoundError(
                 f"{place} holds videos as one file a frame: make runs of them once with "
                 f"`uv run python data/speedruns/prepare.py {place} --out {place}`"
@@ -160,7 +161,7 @@ def find_runs(directory: Path | None = None) -> list[Run]:
     raise FileNotFoundError(
         f"no runs of frames in {' or '.join(str(place) for place in places)}: make some with "
         "`uv run python data/demo/prepare.py` (bundled game) or "
-        "`uv run python data/speedruns/prepare.py VIDEO --crop x,y,w,h` (your own videos)"
+        "`uv run python data/speedruns/prepare.py VIDEO` (your own videos)"
     )
 
 

@@ -133,8 +133,10 @@ def test_own_footage_goes_before_the_bundled_game(tmp_path, monkeypatch, capsys)
     assert [run.name for run in find_runs(demo)] == ["movie"]
 
 
-def test_one_file_a_frame_names_the_command_that_imports_it(tmp_path):
-    (tmp_path / "video_index.json").write_text('{"frames": []}')
+@pytest.mark.parametrize("file", ["video_index.json", "video/0.npy", "video/0.png"])
+def test_one_file_a_frame_names_the_command_that_imports_it(tmp_path, file):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
     with pytest.raises(FileNotFoundError, match=r"data/speedruns/prepare\.py .* --out"):
         find_runs(tmp_path)
 

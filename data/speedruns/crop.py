@@ -239,10 +239,12 @@ def mode_share(inside: np.ndarray) -> np.ndarray:
 
 
 def draw_preview(frame: av.VideoFrame, crop: Crop) -> Image.Image:
-    """Outline `crop` on a frame of the video."""
+    """Outline `crop` on a frame of the video, within the picture."""
     image = frame.to_image()
     x, y, width, height = crop
     thick = max(2, image.width // 320)
-    box = (x - thick, y - thick, x + width + thick - 1, y + height + thick - 1)
+    right, bottom = x + width + thick, y + height + thick
+    box = max(0, x - thick), max(0, y - thick), min(image.width, right), min(image.height, bottom)
+    box = (*box[:2], box[2] - 1, box[3] - 1)
     ImageDraw.Draw(image).rectangle(box, outline=(255, 0, 0), width=thick)
     return image
