@@ -11,18 +11,6 @@ step. Rounds of one machine are timed in CPU seconds, so that a shared computer 
 the computer alone meanwhile. Medians over the rounds, with the least and the greatest.
 
 A table goes to stderr, JSON to stdout.
-
-The limit of an interpreter
----------------------------
-A frame is 70,224 clock cycles. While the processor is in HALT it does nothing, and an emulator can
-jump to the next interrupt. What remains is instructions: each has to be fetched, dispatched and
-carried out, which no plain interpreter does for less than about a nanosecond. So a frame takes at
-least `instructions x nanoseconds an instruction`, and a 30th of copying one picture. `--limit`
-counts the instructions of the same play without shortcuts (emurust/examples/instructions.rs), takes
-the time of the cheapest ones, on registers in a straight line, from emurust itself and the time of
-the copy from NumPy, and gives the ratio to that limit. Memory, the LCD's lines, interrupts and the
-pixels are not in it, so it cannot be reached with these instructions carried out one at a time; an
-emulator that recognises a loop that only waits, and jumps to its end, can go beyond.
 """
 
 import json
@@ -67,7 +55,7 @@ class Args:
     seed: int = 0
     """random play"""
     limit: bool = False
-    """count instructions and give the ratio to the limit above"""
+    """count instructions and give the ratio to an interpreter's limit (see the comment in the code)"""
     json: Path | None = None
     """also write the JSON here"""
 
@@ -166,6 +154,18 @@ def compare_threads(rom: bytes, args: Args) -> dict:
         "threads_frames_per_second": summary(speeds[1]),
         "scaling": summary([many / one for one, many in zip(*speeds, strict=True)]),
     }
+
+
+# The limit of an interpreter. A frame is 70,224 clock cycles. While the processor is in HALT it does
+# nothing, and an emulator can jump to the next interrupt. What remains is instructions, each to be
+# fetched, dispatched and carried out, and a 30th of copying one picture:
+#
+#     frames a second <= 1 / (instructions a frame x time of one + time of copying a picture / 30)
+#
+# The instructions of the same play are counted without shortcuts (emurust/examples/instructions.rs);
+# the time is that of emurust's cheapest ones, on registers in a straight line; the copy is NumPy's.
+# Memory, the LCD's lines, interrupts and pixels are not in it, so carrying out these instructions
+# one at a time stays below. To recognise a loop that only waits, and jump to its end, goes beyond.
 
 
 def straight_line_rom() -> tuple[bytes, float]:
