@@ -55,7 +55,7 @@ class Args:
     seed: int = 0
     """random play"""
     limit: bool = False
-    """count instructions and give the ratio to an interpreter's limit (see the comment in the code)"""
+    """count instructions by cargo, and give the ratio to the limit of an interpreter"""
     json: Path | None = None
     """also write the JSON here"""
 
@@ -156,13 +156,13 @@ def compare_threads(rom: bytes, args: Args) -> dict:
     }
 
 
-# The limit of an interpreter. A frame is 70,224 clock cycles. While the processor is in HALT it does
-# nothing, and an emulator can jump to the next interrupt. What remains is instructions, each to be
-# fetched, dispatched and carried out, and a 30th of copying one picture:
+# The limit of an interpreter. A frame is 70,224 clock cycles. While the processor is in HALT it
+# does nothing, and an emulator can jump to the next interrupt. What remains is instructions, each
+# to be fetched, dispatched and carried out, and a 30th of copying one picture:
 #
 #     frames a second <= 1 / (instructions a frame x time of one + time of copying a picture / 30)
 #
-# The instructions of the same play are counted without shortcuts (emurust/examples/instructions.rs);
+# The instructions of the same play are counted without shortcuts, emurust/examples/instructions.rs;
 # the time is that of emurust's cheapest ones, on registers in a straight line; the copy is NumPy's.
 # Memory, the LCD's lines, interrupts and pixels are not in it, so carrying out these instructions
 # one at a time stays below. To recognise a loop that only waits, and jump to its end, goes beyond.
