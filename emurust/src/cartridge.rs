@@ -27,6 +27,8 @@ pub struct Rom {
     pub bytes: Vec<u8>,
     pub kind: MapperKind,
     pub ram_size: usize,
+    /// MBC3 with its clock.
+    has_clock: bool,
     /// Names the ROM in exported states.
     pub hash: u64,
 }
@@ -72,6 +74,7 @@ impl Rom {
         Ok(Rom {
             kind,
             ram_size,
+            has_clock: matches!(rom[0x147], 0x0F | 0x10),
             hash: fnv1a(rom),
             bytes,
         })
@@ -324,8 +327,8 @@ impl Mapper {
         self.ram_offset = ((ram_bank * RAM_BANK) & rom.ram_size.saturating_sub(1)) as u64;
         self.ram_area = match (self.ram_enabled, rom.kind, self.high) {
             (false, ..) => RamArea::Nothing,
-            (_, MapperKind::Mbc3, 0x08..=0x0C) => RamArea::Clock,
-            (_, MapperKind::Mbc3, 0x0D..) => RamArea::Nothing,
+            (_, MapperKind::Mbc3, 0x08..=0x0C) if rom.has_clock => RamArea::Clock,
+            (_, MapperKind::Mbc3, 0x08..) => RamArea::Nothing,
             _ if rom.ram_size == 0 => RamArea::Nothing,
             _ => RamArea::Ram,
         };

@@ -211,15 +211,16 @@ impl Mmu {
         match address {
             0xFF80..=0xFFFE => self.parts.hram[usize::from(address & 0x7F)],
             0xF000..=0xFDFF => self.parts.wram[usize::from(address) & 0x1FFF],
-            0xFE00..=0xFE9F => {
+            0xFE00..=0xFEFF => {
                 self.update_ppu();
                 if self.dma_active() || self.parts.ppu.oam_read_blocked() {
                     0xFF
-                } else {
+                } else if address <= 0xFE9F {
                     self.parts.ppu.oam[usize::from(address & 0xFF)]
+                } else {
+                    0x00
                 }
             }
-            0xFEA0..=0xFEFF => 0x00,
             0xFF00 => self.parts.joypad.read(),
             0xFF01..=0xFF02 => {
                 self.catch_up();

@@ -516,9 +516,15 @@ impl Ppu {
     /// updated the LCD.
     pub fn write(&mut self, address: u16, value: u8, now: u64) -> u8 {
         if self.phase == Phase::HBlank && self.drawing {
-            // Pixels that have left the LCD controller keep the old value.
+            // Pixels that have left the LCD controller keep the old value; one pixel sees the bits
+            // of both values of a palette.
             let first_pixel = self.line_start + 97 + u64::from(self.scx % 8);
-            self.draw_to(now.saturating_sub(first_pixel).min(WIDTH as u64) as u8);
+            let pixel = now.saturating_sub(first_pixel).min(WIDTH as u64) as u8;
+            if matches!(address, 0xFF47..=0xFF49) {
+                self.draw_to(pixel.saturating_sub(1));
+                *self.palette(address) |= value;
+            }
+            self.draw_to(pixel);
         }
         match address & 0xFF {
             0x40 => return self.write_lcdc(value, now),
@@ -542,14 +548,21 @@ impl Ppu {
                     return self.refresh_stat();
                 }
             }
-            0x47 => self.bgp = value,
-            0x48 => self.obp[0] = value,
-            0x49 => self.obp[1] = value,
+            0x47..=0x49 => *self.palette(address) = value,
             0x4A => self.wy = value,
             0x4B => self.wx = value,
             _ => {}
         }
         0
+    }
+
+    /// The palette at FF47..=FF49.
+    fn palette(&mut self, address: u16) -> &mut u8 {
+        match address {
+            0xFF47 => &mut self.bgp,
+            0xFF48 => &mut self.obp[0],
+            _ => &mut self.obp[1],
+        }
     }
 
     fn write_lcdc(&mut self, value: u8, now: u64) -> u8 {

@@ -156,6 +156,20 @@ fn mbc3_clock_counts_machine_time() {
 }
 
 #[test]
+fn mbc3_without_clock_shows_nothing_in_its_place() {
+    let mut cartridge = Cartridge::new(0x13, 64, 3);
+    cartridge.write(0x0000, 0x0A);
+    cartridge.write(0xA000, 0x12);
+    for register in 0x08..=0x0C {
+        cartridge.write(0x4000, register);
+        cartridge.write(0xA000, 0x34);
+        assert_eq!(cartridge.read(0xA000), 0xFF);
+    }
+    cartridge.write(0x4000, 0x00);
+    assert_eq!(cartridge.read(0xA000), 0x12);
+}
+
+#[test]
 fn mbc5_reaches_512_banks_and_bank_0() {
     let mut cartridge = Cartridge::new(0x1B, 512, 4);
     for bank in [0u16, 1, 0xFF, 0x100, 0x1FF] {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use emurust::cartridge::Rom;
+use emurust::cpu::Memory;
 use emurust::gameboy::GameBoy;
+use emurust::mmu::Mmu;
 use emurust::ppu::FRAME_CYCLES;
 
 /// Runs `code` (at 0150) for some frames; VBlank's handler is RETI, the others count in E.
@@ -151,4 +153,95 @@ fn a_button_ends_halt_and_stop_at_once() {
         gameboy.step(0x80, 1, 1, &mut before);
         assert_eq!(gameboy.cpu.regs[A], div);
     }
+}
+
+/// FF00 to FF7F and FFFF of a DMG-ABC when the boot ROM hands over.
+#[test]
+fn registers_after_boot() {
+    let mut gameboy = run(&[], 0);
+    assert_eq!(
+        gameboy.cpu.regs,
+        [0x00, 0x13, 0x00, 0xD8, 0x01, 0x4D, 0x80, 0x01]
+    );
+    assert_eq!((gameboy.cpu.pc, gameboy.cpu.sp), (0x0100, 0xFFFE));
+    let mut expected = [0xFF; 0x80];
+    expected[0x00..0x08].copy_from_slice(&[0xCF, 0x00, 0x7E, 0xFF, 0xAB, 0x00, 0x00, 0xF8]);
+    expected[0x0F] = 0xE1;
+    expected[0x10..0x27].copy_from_slice(&[
+        0x80, 0xBF, 0xF3, 0xFF, 0xBF, 0xFF, 0x3F, 0x00, 0xFF, 0xBF, 0x7F, 0xFF, 0x9F, 0xFF, 0xBF,
+        0xFF, 0xFF, 0x00, 0x00, 0xBF, 0x77, 0xF3, 0xF1,
+    ]);
+    expected[0x40..0x46].copy_from_slice(&[0x91, 0x85, 0x00, 0x00, 0x00, 0x00]);
+    expected[0x47] = 0xFC;
+    for register in (0x00..0x80).filter(|register| !(0x30..0x40).contains(register)) {
+        let open = matches!(register, 0x48..=0x4B); // zero here, undefined on the hardware
+        let value = gameboy.peek(0xFF00 | register as u16);
+        assert_eq!(
+            value,
+            if open { 0 } else { expected[register] },
+            "FF{register:02X}"
+        );
+    }
+    assert_eq!(gameboy.peek(0xFFFF), 0x00);
+}
+
+#[test]
+fn unused_bits_of_registers_read_as_ones() {
+    let rom = Arc::new(Rom::new(&[0; 0x8000]).unwrap());
+    let mut mmu = Mmu::after_boot(rom);
+    let masks = [
+        (0x00, 0xC0),
+        (0x02, 0x7E),
+        (0x07, 0xF8),
+        (0x0F, 0xE0),
+        (0x10, 0x80),
+        (0x11, 0x3F),
+        (0x13, 0xFF),
+        (0x14, 0xBF),
+        (0x16, 0x3F),
+        (0x18, 0xFF),
+        (0x19, 0xBF),
+        (0x1A, 0x7F),
+        (0x1B, 0xFF),
+        (0x1C, 0x9F),
+        (0x1D, 0xFF),
+        (0x1E, 0xBF),
+        (0x20, 0xFF),
+        (0x23, 0xBF),
+        (0x26, 0x70),
+        (0x41, 0x80),
+        (0xFF, 0x00),
+    ];
+    let unused = (0x08..=0x0E)
+        .chain([0x03, 0x15, 0x1F])
+        .chain(0x27..=0x2F)
+        .chain(0x4C..=0x7F);
+    for (register, mask) in masks
+        .into_iter()
+        .chain(unused.map(|register| (register, 0xFF)))
+    {
+        let address = 0xFF00 | register;
+        mmu.write(address, 0x00);
+        assert_eq!(mmu.read(address) & mask, mask, "FF{register:02X}");
+        if mask == 0xFF {
+            mmu.write(address, 0xFF);
+            assert_eq!(mmu.read(address), 0xFF, "FF{register:02X}");
+        }
+    }
+}
+
+#[test]
+fn save_ram_is_part_of_the_exported_state() {
+    // ld a, 0a; ld (0000), a; ld a, 5; ld (a123), a; jr -2
+    let code = [
+        0x3E, 0x0A, 0xEA, 0x00, 0x00, 0x3E, 0x05, 0xEA, 0x23, 0xA1, 0x18, 0xFE,
+    ];
+    let mut rom = vec![0; 0x8000];
+    (rom[0x147], rom[0x149]) = (0x1B, 2);
+    rom[0x100..0x100 + code.len()].copy_from_slice(&code);
+    let rom = Arc::new(Rom::new(&rom).unwrap());
+    let (mut played, mut fresh) = (GameBoy::new(rom.clone()), GameBoy::new(rom));
+    played.step(0, 1, 0, &mut fresh.clone());
+    fresh.import(&played.export()).unwrap();
+    assert_eq!(fresh.peek(0xA123), 5);
 }

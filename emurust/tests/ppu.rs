@@ -349,3 +349,55 @@ fn a_dma_transfer_hides_objects_from_mode_2() {
         assert_eq!([line[0], line[8], line[16]], shades);
     }
 }
+
+/// Lengths of mode 3 by Pan Docs' rules; on lines with objects it is a cycle shorter.
+#[test]
+fn scrolling_window_and_objects_lengthen_mode_3() {
+    const NO_WINDOW: u8 = 255;
+    for (scx, wx, objects, length) in [
+        (0, NO_WINDOW, &[][..], 173),
+        (5, NO_WINDOW, &[], 173 + 5),
+        (8, NO_WINDOW, &[], 173),
+        (0, 65, &[], 173 + 6),
+        (0, NO_WINDOW, &[8], 173 + 11 - 1),
+        (0, NO_WINDOW, &[10, 12], 173 + 9 + 6 - 1),
+        (0, NO_WINDOW, &[10, 16], 173 + 9 + 11 - 1),
+        (3, NO_WINDOW, &[8], 173 + 3 + 8 - 1),
+        (0, NO_WINDOW, &[168], 173),
+        // Over the window its own tiles count: 64 and 66 are the last of one and the first of the next.
+        (0, 65, &[64], 173 + 6 + 11 - 1),
+        (0, 65, &[66], 173 + 6 + 11 - 1),
+        (0, 65, &[72], 173 + 6 + 6 - 1),
+        (4, 65, &[64, 65, 66], 173 + 4 + 6 + 7 + 6 + 11 - 1),
+    ] {
+        let mut bench = Bench::new();
+        bench.write(LCDC, 0xF3);
+        bench.write(SCX, scx);
+        bench.write(WX, wx);
+        for (index, &x) in objects.iter().enumerate() {
+            bench.put_object(index, [16, x, 0, 0]);
+        }
+        let modes = (0..456).map(|_| {
+            bench.run(1);
+            bench.ppu.read(STAT) & 3
+        });
+        let mode_3 = modes.filter(|&mode| mode == 3).count();
+        assert_eq!(mode_3, length, "SCX {scx}, WX {wx}, objects {objects:?}");
+    }
+}
+
+#[test]
+fn a_pixel_sees_both_values_of_a_palette() {
+    let mut bench = Bench::new();
+    bench.write(BGP, 0x02);
+    bench.run(20 * 456 + 1 + 97 + 60); // pixel 60 of line 20 comes next
+    bench.write(BGP, 0x01);
+    bench.run(FRAME_CYCLES - 456 * 20);
+    let start = 20 * WIDTH / 4;
+    let row: Vec<u8> = (0..WIDTH)
+        .map(|x| bench.ppu.picture()[start + x / 4] >> (x % 4 * 2) & 3)
+        .collect();
+    assert_eq!(row[..59], [2; 59]);
+    assert_eq!(row[59], 3);
+    assert_eq!(row[60..], [1; 100]);
+}

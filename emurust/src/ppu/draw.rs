@@ -56,7 +56,7 @@ impl Ppu {
     }
 
     /// Cycles for which fetching objects holds mode 3 up: 6 each, and for the first over each
-    /// background tile up to 5 more until that tile's fetch is done.
+    /// background or window tile up to 5 more until that tile's fetch is done.
     pub(super) fn object_delay(&self) -> u64 {
         let (objects, count) = self.line_objects();
         let mut delay = 0;
@@ -65,11 +65,15 @@ impl Ppu {
             if object.x >= 168 {
                 break;
             }
-            let scrolled = u64::from(object.x) + u64::from(self.scx % 8);
-            let tile = scrolled / 8;
+            let over_window = self.window_shown && object.x > self.wx;
+            let column = match over_window {
+                true => u64::from(object.x - self.wx - 1),
+                false => u64::from(object.x) + u64::from(self.scx % 8),
+            };
+            let tile = (over_window, column / 8);
             if last_tile != Some(tile) {
                 last_tile = Some(tile);
-                delay += 5 - (scrolled % 8).min(5);
+                delay += 5 - (column % 8).min(5);
             }
             delay += 6;
         }
