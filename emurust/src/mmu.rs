@@ -351,6 +351,9 @@ impl Mmu {
     #[inline]
     fn dma_conflict(&mut self, address: u16) -> Option<(u16, usize)> {
         if self.parts.clock >= self.parts.ppu.dma_end {
+            if self.parts.dma_next != NEVER {
+                self.catch_up();
+            }
             return None;
         }
         self.catch_up();

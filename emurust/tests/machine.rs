@@ -155,6 +155,15 @@ fn a_button_ends_halt_and_stop_at_once() {
     }
 }
 
+#[test]
+fn the_last_byte_of_oam_dma_is_copied_before_a_write_just_after_it() {
+    // ld sp, c0a0; ld b, 38; loop: dec b; jr nz, loop; nop; nop; nop; push bc: the high byte's write
+    // to C09F comes 160 M-cycles after the first byte, its idle M-cycle with the last.
+    let mut gameboy =
+        run_beside_dma(&[0x31, 0xA0, 0xC0, 0x06, 38, 0x05, 0x20, 0xFD, 0, 0, 0, 0xC5]);
+    assert_eq!((gameboy.peek(0xC09F), gameboy.peek(0xFE9F)), (0, 0x9F));
+}
+
 /// FF00 to FF7F and FFFF of a DMG-ABC when the boot ROM hands over.
 #[test]
 fn registers_after_boot() {
