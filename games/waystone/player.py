@@ -1,6 +1,6 @@
 """Play waystone by reading its RAM, and record winning runs as input movies.
 
-uv run python -m games.waystone.player --runs 8
+uv run python -m games.waystone.player
 uv run python -m games.waystone.player --runs 1 --out /tmp/movies
 uv run python -m games.waystone.player --intro games/waystone/intro.txt
 """
@@ -16,49 +16,81 @@ from emurust import VecGameBoy
 
 from cli import run_script
 from games.actions import BUTTONS
-from games.movie import write_movie
+from games.movie import FRAME_SKIP, HOLD_FRAMES, write_movie
 
 HERE = Path(__file__).resolve().parent
 ROM = HERE / "waystone.gb"
 
-STATE, STATE_BYTES = 0xC000, 23
+STATE, STATE_BYTES = 0xC000, 32
 CELLS, MAX_CELLS = 0xC100, 1024
-SOLID = 0x80
-LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, CREDITS = range(8)
-BEDROOM, HOUSE, TOWN, ROUTE, CAVE, SHRINE = range(6)
-SPOKE_TO_GUARD, GOT_KEY, OPENED_GATE, ENDING = 5, 8, 9, 14
+SOLID, TALL_GRASS, LEDGE = 0x80, 8, 66 | 0x80
+LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS = range(9)
+BEDROOM, HOUSE, TOWN, ELDER, BAKER, PAINTER, ROUTE, VALLEY, CAVE, DEPTHS, SHRINE = range(11)
+SPOKE_TO_GUARD, GOT_KEY, OPENED_GATE, ENDING = 5, 8, 9, 15
 NAMES = 4
+FIGHT, ITEM, RUN = range(3)
+HUNGRY_HP = 8  # eat at that many HP or fewer
 
 MASK = {name: 1 << bit for bit, name in enumerate(BUTTONS)} | {"-": 0}
 MOVES = {"Right": (1, 0), "Left": (-1, 0), "Up": (0, -1), "Down": (0, 1)}
 FACING = {MASK[name]: name for name in MOVES}
 
-#: Where each map's way forward leads.
-EXITS = {BEDROOM: (3, 6), HOUSE: (5, 9), TOWN: (17, 0), ROUTE: (8, 0), CAVE: (13, 0)}
+Cell = tuple[int, int]
+Place = tuple[int, int, str]  # x, y, facing
+
+#: Where each map's way forward leads; out of the houses and the valley that is the way back.
+EXITS = {
+    BEDROOM: (3, 6),
+    HOUSE: (5, 9),
+    TOWN: (17, 0),
+    ELDER: (4, 7),
+    BAKER: (6, 7),
+    PAINTER: (5, 7),
+    ROUTE: (8, 0),
+    VALLEY: (0, 3),
+    CAVE: (13, 1),
+    DEPTHS: (14, 0),
+}
+#: Other ways out.
+SIDE_EXITS = {
+    HOUSE: [(10, 1)],
+    TOWN: [(4, 13), (4, 5), (12, 12), (22, 12)],
+    ROUTE: [(8, 36), (15, 21)],
+    CAVE: [(3, 15)],
+    DEPTHS: [(10, 14)],
+    SHRINE: [(4, 13)],
+}
+#: Places off the way to look into, with the chance that a run does.
+DETOURS = {TOWN: {(4, 5): 0.2, (12, 12): 0.15, (22, 12): 0.15}, ROUTE: {(15, 21): 0.15}}
 GUARD, CHEST, GATE, WAYSTONE = (17, 3), (5, 9), (8, 0), (6, 2)
 #: People and things that answer without being needed.
 SIGHTS = {
     BEDROOM: [(1, 1), (7, 1)],
     HOUSE: [(5, 5), (2, 1)],
     TOWN: [(12, 9), (6, 10), (16, 4), (16, 14)],
-    ROUTE: [(9, 27), (9, 35), (12, 1)],
-    CAVE: [(8, 8)],
+    ELDER: [(5, 3), (4, 1)],
+    BAKER: [(3, 1), (2, 1)],
+    PAINTER: [(7, 2), (4, 0)],
+    ROUTE: [(9, 27), (7, 17), (9, 35), (12, 1)],
+    VALLEY: [],
+    CAVE: [(5, 13), (8, 8)],
+    DEPTHS: [],
     SHRINE: [(8, 8)],
 }
-
-Place = tuple[int, int, str]  # x, y, facing
-Cell = tuple[int, int]
+SIGHT_CHANCE = 0.2  # that a run goes to see one
 
 
 @dataclass
 class Args:
-    runs: int = 8
+    runs: int = 12
     """winning runs to record"""
+    reckless: int = 3
+    """the number of the run that goes on until it is defeated, and then wins; -1 for none"""
     out: Path = HERE / "movies"
     """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced"""
-    min_steps: int = 280
+    min_steps: int = 250
     """drop runs shorter than this, in steps of 30 frames"""
-    max_steps: int = 420
+    max_steps: int = 500
     """drop runs longer than this, in steps of 30 frames"""
     intro: Path | None = None
     """record only the way from power-on to the bedroom, into this file"""
@@ -72,37 +104,52 @@ class State:
     map: int
     x: int
     y: int
+    hp: int
     mode: int
     facing: int
     cursor: int
-    waiting: bool
     people: frozenset[Cell]
-    solid: np.ndarray  # (height, width) bool
+    waiting: bool
+    flags: int
+    bread: int
+    foe: int
+    defeats: int
+    clock: int
+    cells: np.ndarray  # (height, width) uint8
 
     def reached(self, milestone: int) -> bool:
         return bool(self.milestones >> milestone & 1)
 
+    def cell(self, x: int, y: int) -> int:
+        """Return the metatile with its SOLID bit; outside the map SOLID."""
+        height, width = self.cells.shape
+        return int(self.cells[y, x]) if 0 <= x < width and 0 <= y < height else SOLID
+
     def free(self, x: int, y: int) -> bool:
-        height, width = self.solid.shape
-        inside = 0 <= x < width and 0 <= y < height
-        return inside and not self.solid[y, x] and (x, y) not in self.people
+        return not self.cell(x, y) & SOLID and (x, y) not in self.people
 
 
 def read_state(game: VecGameBoy, env: int = 0) -> State:
     ram = [int(byte) for byte in game.read_memory(env, STATE, STATE_BYTES)]
-    width, height = ram[9], ram[10]
+    width, height, people = ram[9], ram[10], ram[13]
     cells = np.asarray(game.read_memory(env, CELLS, MAX_CELLS))
     return State(
         milestones=ram[1] | ram[2] << 8,
         map=ram[3],
         x=ram[4],
         y=ram[5],
+        hp=ram[6],
         mode=ram[7],
         facing=ram[8],
         cursor=ram[11],
+        people=frozenset(zip(ram[14 : 14 + people], ram[18 : 18 + people], strict=True)),
         waiting=bool(ram[22]),
-        people=frozenset(zip(ram[14 : 14 + ram[13]], ram[18 : 18 + ram[13]], strict=True)),
-        solid=(cells[: width * height] & SOLID).reshape(height, width) > 0,
+        flags=ram[23],
+        bread=ram[24],
+        foe=ram[25],
+        defeats=ram[27],
+        clock=ram[28] | ram[29] << 8,
+        cells=cells[: width * height].reshape(height, width),
     )
 
 
@@ -111,15 +158,29 @@ def front(place: Place) -> Cell:
     return x + MOVES[facing][0], y + MOVES[facing][1]
 
 
+def after(state: State, place: Place, button: str) -> Place | None:
+    """Where a press leads; None when the way is blocked.
+
+    A press toward a new direction turns, the next one walks; down a ledge it is two cells.
+    """
+    x, y, facing = place
+    if facing != button:
+        return x, y, button
+    x, y = front(place)
+    if button == "Down" and state.cell(x, y) == LEDGE:
+        y += 1
+    return (x, y, button) if state.free(x, y) else None
+
+
 def shortest_path(
     state: State, done: Callable[[Place], bool], rng: np.random.Generator
 ) -> list[str]:
     """Buttons, one a step, to a place where `done` holds; a random one of the shortest ways.
 
-    A press toward a new direction turns, the next one walks, so a turn costs a step as well.
-    Raises ValueError if there is no way.
+    Leads onto a way out only where it ends. Raises ValueError if there is no way.
     """
     start = (state.x, state.y, FACING[state.facing])
+    ways_out = {EXITS.get(state.map), *SIDE_EXITS.get(state.map, [])}
     came_from: dict[Place, tuple[Place, str] | None] = {start: None}
     queue = deque([start])
     buttons = rng.permutation(list(MOVES)).tolist()
@@ -131,34 +192,42 @@ def shortest_path(
                 place, button = step
                 path.append(button)
             return path[::-1]
+        if place[:2] in ways_out and place != start:
+            continue
         for button in buttons:
-            x, y, facing = place
-            if facing == button:
-                x, y = front(place)
-                if not state.free(x, y):
-                    continue
-            if (x, y, button) not in came_from:
-                came_from[x, y, button] = (place, button)
-                queue.append((x, y, button))
+            reached = after(state, place, button)
+            if reached is not None and reached not in came_from:
+                came_from[reached] = (place, button)
+                queue.append(reached)
     raise ValueError(f"no way from {start} on map {state.map}")
 
 
 class Player:
-    """One playthrough, made different by its seed. `steps` holds the masks pressed so far."""
+    """One playthrough, made different by its seed. `steps` holds the masks pressed so far.
 
-    def __init__(self, rom: bytes, seed: int):
+    A reckless one walks the tall grass, and eats nothing, until it is defeated once.
+    """
+
+    def __init__(self, rom: bytes, seed: int, reckless: bool = False):
         self.rng = np.random.default_rng(seed)
-        self.game = VecGameBoy(rom, 1, 30, hold_frames=8)
+        self.game = VecGameBoy(rom, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES)
         self.obs = np.zeros(self.game.obs_shape(), dtype=np.uint8)
         self.game.reset(self.obs)
         self.steps: list[int] = []
         self.press("-")  # RAM holds nothing before the game has cleared it
+        self.reckless = reckless
         self.sights = {
-            area: [cell for cell in cells if self.chance(0.2)] for area, cells in SIGHTS.items()
+            area: [cell for cell in cells if self.chance(SIGHT_CHANCE)]
+            for area, cells in SIGHTS.items()
         }
-        # How often this run strays from the way, and how often it stops; per step.
+        self.detours = {
+            area: [cell for cell, probability in cells.items() if self.chance(probability)]
+            for area, cells in DETOURS.items()
+        }
+        # How often this run strays from the way, how often it stops, how often it flees; per step.
         self.wander = self.rng.uniform(0, 0.02)
         self.dawdle = self.rng.uniform(0, 0.04)
+        self.cowardice = self.rng.uniform(0, 0.3)
 
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -195,17 +264,43 @@ class Player:
         self.finish_text()
         self.wait_for(WORLD)
 
-    def go(self, done: Callable[[Place], bool]) -> None:
-        """Walk until `done` holds or the map changes, with pauses and detours on the way."""
+    def fight_turn(self) -> None:
+        """Choose in the battle's menu."""
+        state = self.state
+        hungry = state.hp <= HUNGRY_HP and state.bread and not self.reckless
+        want = ITEM if hungry else RUN if self.chance(self.cowardice) else FIGHT
+        while self.state.mode == MENU and self.state.cursor != want:
+            self.press("Down")
+        self.press("A")
+        if want == ITEM:
+            self.press("A")
+
+    def settle(self) -> None:
+        """Read and fight until the world, or the end, is back."""
+        while self.state.mode in (TEXT, MENU, BATTLE):
+            if self.state.mode == MENU:
+                self.fight_turn()
+            else:
+                self.press("A" if self.state.waiting else "-")
+
+    def go(self, done: Callable[[Place], bool]) -> bool:
+        """Walk until `done` holds, with pauses and detours on the way.
+
+        Returns whether it does: False when the map has changed, by an exit or by a defeat.
+        """
         area = self.state.map
-        while self.state.map == area and (path := shortest_path(self.state, done, self.rng)):
+        while self.state.map == area:
+            path = shortest_path(self.state, done, self.rng)
+            if not path:
+                return True
             if self.chance(self.dawdle):
                 self.idle()
             elif self.chance(self.wander):
                 self.stroll()
             else:
                 self.press(path[0])
-        self.wait_for(WORLD)
+            self.settle()
+        return False
 
     def idle(self) -> None:
         """Open and close the Start menu, or stand still."""
@@ -218,26 +313,39 @@ class Player:
             for _ in range(self.rng.integers(1, 4)):
                 self.press("-")
 
-    def leave(self) -> None:
-        """Walk out of the current map, forward."""
-        cell = EXITS[self.state.map]
-        self.go(lambda place: place[:2] == cell)
-
     def stroll(self) -> None:
         """Walk a few steps toward a random free cell."""
-        height, width = self.state.solid.shape
+        height, width = self.state.cells.shape
         cell = (int(self.rng.integers(width)), int(self.rng.integers(height)))
-        if not self.state.free(*cell) or cell in EXITS.values():
+        ways_out = [EXITS.get(self.state.map), *SIDE_EXITS.get(self.state.map, [])]
+        if not self.state.free(*cell) or cell in ways_out:
             return
         path = shortest_path(self.state, lambda place: place[:2] == cell, self.rng)
         for button in path[: self.rng.integers(3, 9)]:
             self.press(button)
+            if self.state.mode != WORLD:
+                return
+
+    def walk_to(self, cell: Cell) -> bool:
+        return self.go(lambda place: place[:2] == cell)
 
     def talk(self, cell: Cell) -> None:
         """Walk up to a person or a thing, face it, press A and read to the end."""
-        self.go(lambda place: front(place) == cell)
-        self.press("A")
-        self.finish_text()
+        if self.go(lambda place: front(place) == cell):
+            self.press("A")
+            self.settle()
+
+    def get_lost(self) -> None:
+        """Walk some way into the valley."""
+        x = int(self.rng.integers(4, 12))
+        self.go(lambda place: place[0] >= x)
+
+    def provoke(self) -> None:
+        """Walk through tall grass to a random cell of it."""
+        ys, xs = np.nonzero(self.state.cells == TALL_GRASS)
+        near = [i for i in range(len(xs)) if abs(int(ys[i]) - self.state.y) <= 4] or range(len(xs))
+        i = self.rng.choice(near)
+        self.walk_to((int(xs[i]), int(ys[i])))
 
     def needed(self) -> Cell | None:
         """What has to be acted on before the current map's exit is open."""
@@ -250,19 +358,32 @@ class Player:
             return GATE
         return WAYSTONE if state.map == SHRINE else None
 
-    def win(self) -> np.ndarray:
-        """Play to the end. Returns the button masks of every step, (T,) uint8."""
+    def advance(self) -> None:
+        """Do the next thing there is to do on the current map."""
+        area = self.state.map
+        if self.sights[area]:
+            self.talk(self.sights[area].pop())
+        elif self.detours.get(area):
+            self.walk_to(self.detours[area].pop())
+            if self.state.map == VALLEY:
+                self.get_lost()
+        elif self.reckless and area == ROUTE and not self.state.defeats:
+            self.provoke()
+        elif (cell := self.needed()) is not None:
+            self.talk(cell)
+        else:
+            self.walk_to(EXITS[area])
+        self.settle()
+
+    def win(self, max_steps: int = 1000) -> np.ndarray:
+        """Play to the end. Returns the button masks of every step, (T,) uint8.
+
+        Stops early, without the ending, after `max_steps`.
+        """
         self.begin(int(self.rng.integers(0, 25)), int(self.rng.integers(0, NAMES)))
-        while not self.state.reached(ENDING):
-            sights = self.sights[self.state.map]
-            if sights:
-                self.talk(sights.pop())
-            elif (cell := self.needed()) is not None:
-                self.talk(cell)
-            else:
-                self.leave()
-        self.wait_for(CREDITS)
-        for _ in range(4):
+        while not self.state.reached(ENDING) and len(self.steps) < max_steps:
+            self.advance()
+        for _ in range(6):
             self.press("-")
         return np.array(self.steps, dtype=np.uint8)
 
@@ -272,15 +393,19 @@ def record_runs(args: Args, rom: bytes) -> list[int]:
     args.out.mkdir(parents=True, exist_ok=True)
     lengths: list[int] = []
     for seed in count():
-        if len(lengths) == args.runs:
+        number = len(lengths)
+        if number == args.runs:
             return lengths
-        masks = Player(rom, seed).win()
-        if not args.min_steps <= len(masks) <= args.max_steps:
-            print(f"seed {seed}: {len(masks)} steps, dropped")
+        reckless = number == args.reckless
+        player = Player(rom, seed, reckless)
+        masks = player.win(args.max_steps + 1)
+        defeats = player.state.defeats
+        if not args.min_steps <= len(masks) <= args.max_steps or defeats != reckless:
+            print(f"seed {seed}: {len(masks)} steps, defeats {defeats}: dropped")
             continue
-        path = args.out / f"run_{len(lengths):02d}.txt"
+        path = args.out / f"run_{number:02d}.txt"
         write_movie(path, masks, f"waystone, from power-on to the end; player's seed {seed}")
-        print(f"{path}: {len(masks)} steps")
+        print(f"{path}: {len(masks)} steps, defeats {defeats}")
         lengths.append(len(masks))
 
 

@@ -2,7 +2,7 @@
 ; The cartridge header (logo, title, checksums) is filled in by makebin.
 
 	.module crt0
-	.globl _main, _scroll_x, _scroll_y
+	.globl _main, _scroll_x, _scroll_y, _entropy
 
 	.area	_VECTORS (ABS)
 	.org	0x40			; VBlank
@@ -42,6 +42,8 @@ copy:
 
 vblank:
 	push	af
+	ldh	a, (0x04)		; DIV, always the same time after the interrupt
+	ld	(_entropy), a
 	call	0xFF80			; OAM DMA
 	ld	a, (_scroll_x)
 	ldh	(0x43), a

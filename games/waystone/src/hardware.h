@@ -6,6 +6,7 @@
 
 #define REGISTER(address) (*(volatile uint8_t *)(address))
 #define P1 REGISTER(0xFF00)
+#define DIV REGISTER(0xFF04)
 #define LCDC REGISTER(0xFF40)
 #define BGP REGISTER(0xFF47)
 #define OBP0 REGISTER(0xFF48)

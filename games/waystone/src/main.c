@@ -1,21 +1,23 @@
+#include "ending.h"
 #include "hardware.h"
+#include "intro.h"
+#include "items.h"
 #include "maps.h"
-#include "script.h"
 #include "state.h"
+#include "story.h"
 #include "title.h"
 #include "video.h"
 #include "world.h"
 
-#define FULL_HP 20
-
 static void play(void) {
     game.milestones = 0;
+    game.flags = game.defeats = 0;
     game.hp = FULL_HP;
+    game.bread = PACKED_BREAD;
     reach(STARTED);
-    intro_stage();
     intro();
     game.mode = WORLD;
-    enter_map(MAP_BEDROOM, 5, 2, DOWN);
+    wake_up();
     while (!reached(ENDING)) world_step();
 }
 
@@ -26,6 +28,6 @@ void main(void) {
     for (;;) {
         title();
         play();
-        credits();
+        ending();
     }
 }

@@ -1,28 +1,22 @@
 #include "menus.h"
 
-#include "script.h"
-#include "state.h"
+#include "items.h"
 #include "text.h"
+#include "texts.h"
 
 enum { PACK, MAP, DIARY, CLOSE, ITEMS };
 
 static const label items[] = {"PACK", "MAP", "DIARY", "CLOSE"};
 
-static const label answers[] = {
-    "A LOAF OF BREAD,\nHALF EATEN.",
-    "THE INK HAS RUN.\nNOTHING TO READ.",
-    "DEAR DIARY, TODAY\n@ SET OUT...",
-};
-
 void start_menu(void) {
-    uint8_t choice = 0;
+    uint8_t choice = PACK;
     for (;;) {
-        choice = choose(items, ITEMS, choice);
-        if (choice == CANCELLED || choice == CLOSE) return;
-        if (choice == PACK && reached(GOT_KEY)) {
-            say("HALF A LOAF, AND\nAN IRON KEY.");
-        } else {
-            say(answers[choice]);
+        choice = choose(items, ITEMS, choice, TALL);
+        switch (choice) {
+        case PACK: look_into_pack(); break;
+        case MAP: say(TEXT_MAP); break;
+        case DIARY: say(TEXT_DIARY); break;
+        default: return;
         }
     }
 }

@@ -5,11 +5,12 @@
 #include <stdint.h>
 
 #define MAGIC 0x57
+#define FULL_HP 20
 #define MAX_PEOPLE 4
 #define MAX_CELLS 1024
 #define SOLID 0x80
 
-enum mode { LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, CREDITS };
+enum mode { LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS };
 
 /* Bits of game.milestones, in the order in which the game brings them. */
 enum milestone {
@@ -25,17 +26,22 @@ enum milestone {
     OPENED_GATE,
     ENTERED_CAVE,
     MIDDLE_OF_CAVE,
+    ENTERED_DEPTHS,
     REACHED_SHRINE,
     TOUCHED_WAYSTONE,
     ENDING,
 };
+
+/* Bits of game.flags. */
+#define HAS_KEY 0x01      /* carried: from the chest to the gate */
+#define ELDERS_GIFT 0x02  /* the elder has given bread */
 
 struct state {
     uint8_t magic;                /* C000: MAGIC from power-on */
     uint16_t milestones;          /* C001: bit i is enum milestone i */
     uint8_t map;                  /* C003: enum map_id */
     uint8_t x, y;                 /* C004: in cells of the map */
-    uint8_t hp;                   /* C006 */
+    uint8_t hp;                   /* C006: 0 to FULL_HP */
     uint8_t mode;                 /* C007: enum mode */
     uint8_t facing;               /* C008: RIGHT, LEFT, UP or DOWN */
     uint8_t width, height;        /* C009: of the map */
@@ -44,7 +50,14 @@ struct state {
     uint8_t people;               /* C00D: how many stand on the map */
     uint8_t person_x[MAX_PEOPLE]; /* C00E */
     uint8_t person_y[MAX_PEOPLE]; /* C012 */
-    uint8_t waiting;              /* C016: 1 while a text box waits for A or B */
+    uint8_t waiting;              /* C016: 1 while a text box or a picture waits for A or B */
+    uint8_t flags;                /* C017 */
+    uint8_t bread;                /* C018: loaves in the pack */
+    uint8_t foe;                  /* C019: 0, in battle 1 + enum monster_id */
+    uint8_t foe_hp;               /* C01A */
+    uint8_t defeats;              /* C01B */
+    uint16_t clock;               /* C01C: frames since power-on in which the LCD was on */
+    uint16_t rng;                 /* C01E: state of the random numbers */
 };
 
 extern __at(0xC000) struct state game;

@@ -15,6 +15,8 @@
 #define GLYPHS_A_FRAME 3
 
 const label names[] = {"ROWAN", "MIRA", "TOBI", "WREN"};
+label text_foe;
+uint8_t text_number;
 
 static uint8_t box_left = 255, box_top = 255; /* in pixels; 255: no box */
 
@@ -80,37 +82,65 @@ static void clear_page(void) {
     }
 }
 
+/* Decimal digits of text_number, which is below 100. */
+static label number(void) {
+    static char digits[3];
+    char *at = digits;
+    uint8_t tens = 0, ones = text_number;
+    while (ones >= 10) {
+        ones -= 10;
+        tens++;
+    }
+    if (tens) *at++ = '0' + tens;
+    *at++ = '0' + ones;
+    *at = 0;
+    return digits;
+}
+
+/* What a character of a text stands for, 0 for itself. */
+static label expansion(char c) {
+    switch (c) {
+    case '@': return names[game.name];
+    case '&': return text_foe;
+    case '#': return number();
+    default: return 0;
+    }
+}
+
 /* Write one page, a few glyphs a frame. Returns what follows it. */
 static const char *write_page(const char *text) {
     uint8_t *at = line_at(0);
-    const char *name = 0; /* the rest of the player's name while it is being written */
+    label inner = 0; /* the rest of an expansion while it is being written */
     for (uint8_t glyphs = 0; *text && *text != '\f'; glyphs++) {
         if (glyphs == 0 || glyphs == GLYPHS_A_FRAME) {
             next_frame();
             glyphs = 0;
         }
-        if (*text == '@') {
-            if (!name) name = names[game.name];
-            *at++ = glyph_tile(*name++);
-            if (!*name) {
-                name = 0;
-                text++;
-            }
-        } else if (*text++ == '\n') {
+        if (*text == '\n') {
             at = line_at(1);
-        } else {
-            *at++ = glyph_tile(text[-1]);
+            text++;
+            continue;
+        }
+        if (!inner) inner = expansion(*text);
+        if (!inner) {
+            *at++ = glyph_tile(*text++);
+            continue;
+        }
+        *at++ = glyph_tile(*inner++);
+        if (!*inner) {
+            inner = 0;
+            text++;
         }
     }
     return text;
 }
 
-static void wait_for_a_or_b(void) {
-    game.waiting = 1;
+void wait_for_a_or_b(void) {
     uint8_t *more = window_at(LINE, TEXT_ROWS - 1);
+    game.waiting = 1;
     do {
         next_frame();
-        *more = frame_count & 16 ? BOX_MORE : BOX_HORIZONTAL;
+        *more = (uint8_t)game.clock & 16 ? BOX_MORE : BOX_HORIZONTAL;
     } while (!(pressed & (BUTTON_A | BUTTON_B)));
     *more = BOX_HORIZONTAL;
     game.waiting = 0;
@@ -141,11 +171,11 @@ static void show_cursor(uint8_t glyph) {
     *window_at(1, 2 + (game.cursor << 1)) = glyph;
 }
 
-uint8_t choose(const label *items, uint8_t count, uint8_t first) {
+uint8_t choose(const label *items, uint8_t count, uint8_t first, uint8_t height) {
     uint8_t mode = game.mode;
     game.mode = MENU;
     game.cursor = first;
-    open_box(LIST_COLUMNS, SCREEN_ROWS);
+    open_box(LIST_COLUMNS, height);
     for (uint8_t i = 0; i < count; i++) write_item(2 + (i << 1), items[i]);
     do {
         next_frame();

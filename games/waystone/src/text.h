@@ -10,13 +10,23 @@ typedef const char *label;
 extern const label names[];
 #define NAMES 4
 
-/* Show text at the bottom of the screen. '\n' ends a line, '\f' a page of two lines of at most 18
-   characters, '@' is the player's name. Each page waits for a new press of A or B. */
+/* What '&' and '#' stand for in a text. */
+extern label text_foe;
+extern uint8_t text_number;
+
+/* Show text at the bottom of the screen, written as texts.h says. Each page waits for a new press
+   of A or B. */
 void say(const char *text);
+
+void wait_for_a_or_b(void);
+
+/* Heights of a list, in rows of 8 pixels. */
+#define TALL 18
+#define SMALL 8
 
 /* A list at the right of the screen. Up and Down move, A chooses.
    Returns the index, or CANCELLED after B or Start. `first` is where the cursor starts. */
-uint8_t choose(const label *items, uint8_t count, uint8_t first);
+uint8_t choose(const label *items, uint8_t count, uint8_t first, uint8_t height);
 
 /* The part of the screen that a box hides, for the sprites below it. */
 uint8_t box_hides(uint8_t x, uint8_t y);

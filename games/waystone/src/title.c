@@ -1,9 +1,7 @@
 #include "title.h"
 
-#include "art.h"
 #include "hardware.h"
 #include "input.h"
-#include "maps.h"
 #include "state.h"
 #include "video.h"
 
@@ -34,21 +32,8 @@ static const struct scene scenes[] = {
 };
 #define SCENES (sizeof scenes / sizeof scenes[0])
 
-static void blank_screen(void) {
-    screen_begin();
-    clear_background();
-}
-
-static void draw_picture(const char *picture, uint8_t row, uint8_t rows) {
-    for (uint8_t last = row + rows; row < last; row++) {
-        for (uint8_t column = 0; column < 10; column++) {
-            put_cell(column, row, glyph_cells[*picture++ - ' '] & (uint8_t)~SOLID);
-        }
-    }
-}
-
 /* Returns 1 as soon as Start is pressed, 0 when the frames are over. */
-static uint8_t start_within(uint16_t frames) {
+uint8_t start_within(uint16_t frames) {
     while (frames--) {
         next_frame();
         if (pressed & START) return 1;
@@ -58,7 +43,8 @@ static uint8_t start_within(uint16_t frames) {
 
 void publisher_logo(void) {
     game.mode = LOGO;
-    blank_screen();
+    screen_begin();
+    clear_background();
     print_big(4, 6, "LANTERN");
     print_at(7, 9, "HANDMADE");
     print_at(6, 11, "GAMES MMXXVI");
@@ -68,9 +54,10 @@ void publisher_logo(void) {
 
 static uint8_t title_screen(void) {
     game.mode = TITLE;
-    blank_screen();
+    screen_begin();
+    clear_background();
     print_big(2, 2, "WAYSTONE");
-    draw_picture(title_picture, 4, 4);
+    put_rows(4, 4, title_picture);
     print_at(4, 6, "PRESS  START");
     print_at(3, 17, "ALL ROADS, ONE");
     screen_end();
@@ -79,8 +66,9 @@ static uint8_t title_screen(void) {
 
 static uint8_t scene_screen(const struct scene *scene) {
     game.mode = ATTRACT;
-    blank_screen();
-    draw_picture(scene->cells, 0, scene->rows);
+    screen_begin();
+    clear_background();
+    put_rows(0, scene->rows, scene->cells);
     print_at(2, 12, scene->line_1);
     print_at(2, 14, scene->line_2);
     screen_end();
@@ -93,23 +81,4 @@ void title(void) {
             if (scene_screen(&scenes[i])) break; /* Start leads back to the title */
         }
     }
-}
-
-void intro_stage(void) {
-    blank_screen();
-    draw_picture("@@@@@@@@@@" "@@@F@@F@@@" "@@@I@@I@@@" "vvvvvvvvvv", 1, 4);
-    draw_sprite(0, 72, 50, SPRITE_KEEPER, 0);
-    screen_end();
-}
-
-void credits(void) {
-    game.mode = CREDITS;
-    blank_screen();
-    print_big(3, 2, "THE END");
-    draw_picture("~~~~~~~~~~" "*.*..*.*.*", 3, 2);
-    print_at(3, 11, "THE ROADS SING");
-    print_at(3, 13, "AND YOU MAY REST");
-    print_at(4, 16, "PRESS  START");
-    screen_end();
-    while (!start_within(0xFFFF)) {}
 }

@@ -1,10 +1,13 @@
-/* Everything outside the world: logo, title, attract scenes, the stage of the intro, the end. */
+/* What comes before the game: publisher's logo, title, attract scenes. */
 #ifndef TITLE_H
 #define TITLE_H
 
+#include <stdint.h>
+
 void publisher_logo(void);
 void title(void); /* returns when Start is pressed at the title */
-void intro_stage(void);
-void credits(void); /* returns when Start is pressed */
+
+/* Wait. Returns 1 as soon as Start is pressed, 0 when the frames are over. */
+uint8_t start_within(uint16_t frames);
 
 #endif

@@ -1,18 +1,23 @@
 #include "video.h"
 
-#include "art.h"
 #include "font.h"
 #include "hardware.h"
 #include "input.h"
+#include "maps.h"
+#include "rng.h"
+#include "sprites.h"
+#include "state.h"
 
-#define FIRST_FREE_TILE (FONT_GLYPHS + 1) /* 0 would mean "not loaded" and is the blank anyway */
+/* A multiple of 4, so that no picture straddles tiles 127 and 128, which lie apart. */
+#define FIRST_FREE_TILE ((FONT_GLYPHS + 3) & 0xFC)
 #define LCDC_NORMAL \
     (LCDC_ON | LCDC_WINDOW_MAP_9C00 | LCDC_TALL_SPRITES | LCDC_SPRITES | LCDC_BACKGROUND)
 #define FADED 0x40 /* palette: everything but black is white */
 #define NORMAL 0xE4
+#define INVERTED 0x1B
 
 __at(0xC500) struct sprite_entry sprites[SPRITE_ENTRIES];
-uint8_t scroll_x, scroll_y, frame_count, animation_paused;
+uint8_t scroll_x, scroll_y, animation_paused, map_shown;
 
 static uint8_t loaded[METATILE_COUNT]; /* first tile of a metatile in VRAM, 0: not there */
 static uint8_t free_tile;
@@ -96,8 +101,9 @@ void next_frame(void) {
         queued_at = 0;
     }
     animate();
-    frame_count++;
+    game.clock++;
     read_input();
+    if (pressed) rng_stir();
 }
 
 void wait_frames(uint8_t frames) {
@@ -137,11 +143,13 @@ void screen_begin(void) {
     for (uint8_t i = 0; i < METATILE_COUNT; i++) loaded[i] = 0;
     free_tile = FIRST_FREE_TILE;
     hide_sprites(0);
+    map_shown = 0;
     scroll_x = scroll_y = 0;
 }
 
 void screen_end(void) {
     BGP = NORMAL;
+    DIV = 0; /* so that what it says at a VBlank depends on frames, not on an emulator's start */
     LCDC = LCDC_NORMAL;
     next_frame();
 }
@@ -162,6 +170,29 @@ void put_cell(uint8_t column, uint8_t row, uint8_t metatile) {
 void queue_cell(uint8_t column, uint8_t row, uint8_t metatile) {
     queued_tiles = loaded[metatile];
     queued_at = cell_address(column, row);
+}
+
+void put_picture(uint8_t column, uint8_t row, const uint8_t *picture) {
+    copy_picture(tile_address(free_tile), picture);
+    write_cell(cell_address(column, row), free_tile);
+    free_tile += 4;
+}
+
+void put_rows(uint8_t row, uint8_t rows, const char *glyphs) {
+    for (uint8_t last = row + rows; row < last; row++) {
+        for (uint8_t column = 0; column < 10; column++) {
+            put_cell(column, row, glyph_cells[*glyphs++ - ' '] & (uint8_t)~SOLID);
+        }
+    }
+}
+
+void flash(uint8_t times) {
+    while (times--) {
+        BGP = INVERTED;
+        wait_frames(4);
+        BGP = NORMAL;
+        wait_frames(4);
+    }
 }
 
 void draw_sprite(uint8_t entry, uint8_t x, uint8_t y, uint8_t picture, uint8_t flip) {

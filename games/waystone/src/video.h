@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 extern uint8_t scroll_x, scroll_y; /* copied to SCX, SCY at VBlank */
-extern uint8_t frame_count;
 extern uint8_t animation_paused; /* leaves all of VBlank to whoever sets it */
+
+extern uint8_t map_shown; /* set by who shows a map, cleared by screen_begin */
 
 struct sprite_entry {
     uint8_t y, x, tile, flags;
@@ -32,13 +33,23 @@ uint8_t tiles_of(uint8_t metatile);
 void put_cell(uint8_t column, uint8_t row, uint8_t metatile);
 void queue_cell(uint8_t column, uint8_t row, uint8_t metatile);
 
+/* Palettes of the background, inverted and normal in turn. */
+void flash(uint8_t times);
+
 void draw_sprite(uint8_t entry, uint8_t x, uint8_t y, uint8_t picture, uint8_t flip);
 void hide_sprites(uint8_t first_entry);
 
 /* Make the whole background blank (LCD off only). */
 void clear_background(void);
 
-/* Text on the background (LCD off only): columns and rows of 8 x 8 tiles; big is 16 x 16. */
+/* Copy a picture into free tiles and show it at a cell (LCD off only). */
+void put_picture(uint8_t column, uint8_t row, const uint8_t *picture);
+
+/* Rows of ten metatiles, as glyphs (LCD off only). */
+void put_rows(uint8_t row, uint8_t rows, const char *glyphs);
+
+/* Text on the background: columns and rows of 8 x 8 tiles. print_big, twice the size, wants the LCD
+   off; print_at also fits into VBlank when it is short. */
 void print_at(uint8_t column, uint8_t row, const char *text);
 void print_big(uint8_t column, uint8_t row, const char *text);
 

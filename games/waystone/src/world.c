@@ -1,17 +1,17 @@
 #include "world.h"
 
-#include "art.h"
+#include "battle.h"
 #include "hardware.h"
 #include "input.h"
 #include "maps.h"
 #include "menus.h"
-#include "script.h"
+#include "people.h"
+#include "sprites.h"
 #include "state.h"
+#include "story.h"
 #include "text.h"
 #include "video.h"
 
-#define PLAYER_X 64 /* on the screen; the camera follows the player */
-#define PLAYER_Y 64
 #define MAX_ROWS 64
 #define TURN_FRAMES 10
 #define STEP_FRAMES 16
@@ -20,19 +20,22 @@
 #define DRAWN_RIGHT 6
 #define DRAWN_UP 5
 #define DRAWN_DOWN 5
+/* What the player carries, shown in the corner. */
+#define PACK_ENTRY (2 + 2 * MAX_PEOPLE)
+#define PACK_X 2
+#define PACK_Y 2
 
 static const struct map *map;
 static uint8_t *rows[MAX_ROWS];  /* where each row of the map begins in cells[] */
 static uint8_t step_pixels;      /* how far into the current step the player is */
 static uint8_t left_foot;        /* alternates from step to step */
-static uint8_t moving_person;    /* who is walking, and where he is now relative to his cell */
-static int8_t moving_x, moving_y;
+static uint8_t height;           /* of the player above the ground, while he jumps */
 
-static int8_t delta_x(uint8_t direction) {
+int8_t delta_x(uint8_t direction) {
     return direction == RIGHT ? 1 : direction == LEFT ? -1 : 0;
 }
 
-static int8_t delta_y(uint8_t direction) {
+int8_t delta_y(uint8_t direction) {
     return direction == DOWN ? 1 : direction == UP ? -1 : 0;
 }
 
@@ -48,12 +51,6 @@ static uint8_t *cell_at(uint8_t x, uint8_t y) {
 static uint8_t metatile_at(uint8_t x, uint8_t y) {
     if (inside(x, y)) return *cell_at(x, y) & (uint8_t)~SOLID;
     return map->border[((x ^ (y << 1)) & 3) == 0];
-}
-
-static uint8_t person_at(uint8_t x, uint8_t y) {
-    uint8_t i = 0;
-    while (i < game.people && (game.person_x[i] != x || game.person_y[i] != y)) i++;
-    return i;
 }
 
 static const struct warp *warp_at(uint8_t x, uint8_t y) {
@@ -85,24 +82,13 @@ static uint8_t player_flip(void) {
     return left_foot && step_pixels;
 }
 
-static void draw_person(uint8_t person) {
-    int16_t x = (int16_t)(game.person_x[person] - game.x) * 16 + PLAYER_X;
-    int16_t y = (int16_t)(game.person_y[person] - game.y) * 16 + PLAYER_Y;
-    x -= delta_x(game.facing) * (int8_t)step_pixels;
-    y -= delta_y(game.facing) * (int8_t)step_pixels;
-    if (person == moving_person) {
-        x += moving_x;
-        y += moving_y;
-    }
-    uint8_t seen = x > -16 && x < 160 && y > -16 && y < 144 && !box_hides(x, y);
-    draw_sprite(2 + (person << 1), x, seen ? y : 240, map->people[person].sprite, 0);
-}
-
 void redraw_sprites(void) {
-    if (!map) return;
-    draw_sprite(0, PLAYER_X, box_hides(PLAYER_X, PLAYER_Y) ? 240 : PLAYER_Y - 2, player_picture(),
-                player_flip());
-    for (uint8_t i = 0; i < game.people; i++) draw_person(i);
+    if (!map_shown) return;
+    uint8_t y = box_hides(PLAYER_X, PLAYER_Y) ? 240 : PLAYER_Y - 2 - height;
+    draw_sprite(0, PLAYER_X, y, player_picture(), player_flip());
+    draw_people(map->people, -delta_x(game.facing) * (int8_t)step_pixels,
+                -delta_y(game.facing) * (int8_t)step_pixels);
+    draw_sprite(PACK_ENTRY, PACK_X, game.flags & HAS_KEY ? PACK_Y : 240, SPRITE_KEY, 0);
 }
 
 static void set_scroll(void) {
@@ -153,15 +139,6 @@ static void load_cells(void) {
     }
 }
 
-static void load_people(void) {
-    game.people = map->people_count;
-    moving_person = MAX_PEOPLE;
-    for (uint8_t i = 0; i < game.people; i++) {
-        game.person_x[i] = map->people[i].x;
-        game.person_y[i] = map->people[i].y;
-    }
-}
-
 /* Copy every metatile of the map to VRAM, as walking only refers to them. */
 static void load_metatiles(void) {
     for (uint8_t i = 0; i < 2; i++) {
@@ -178,8 +155,21 @@ static void load_metatiles(void) {
     }
 }
 
-void enter_map(uint8_t id, uint8_t x, uint8_t y, uint8_t facing) {
+void show_map(void) {
     screen_begin();
+    step_pixels = height = 0;
+    load_cells();
+    load_people(map->people, map->people_count);
+    story_map_loaded();
+    load_metatiles();
+    draw_all();
+    set_scroll();
+    map_shown = 1;
+    redraw_sprites();
+    screen_end();
+}
+
+void enter_map(uint8_t id, uint8_t x, uint8_t y, uint8_t facing) {
     map = &maps[id];
     game.map = id;
     game.x = x;
@@ -187,16 +177,8 @@ void enter_map(uint8_t id, uint8_t x, uint8_t y, uint8_t facing) {
     game.facing = facing;
     game.width = map->width;
     game.height = map->height;
-    step_pixels = 0;
-    load_cells();
-    load_people();
-    script_map_loaded();
-    load_metatiles();
-    draw_all();
-    set_scroll();
-    redraw_sprites();
-    screen_end();
-    script_arrived();
+    show_map();
+    story_arrived();
 }
 
 /* ---- walking ---- */
@@ -207,45 +189,48 @@ static void turn(uint8_t direction) {
     wait_frames(TURN_FRAMES);
 }
 
-static void walk(void) {
-    uint8_t x = game.x + delta_x(game.facing), y = game.y + delta_y(game.facing);
-    if (blocked(x, y)) {
-        next_frame();
-        return;
-    }
+/* Move one cell the way the player faces, 16 pixels in 16 frames. `rise` is how much higher each
+   of the first frames lifts him; the last ones bring him down again when it is negative. */
+static void move(int8_t rise) {
     for (uint8_t i = 0; i < STEP_FRAMES; i++) {
         queue_strip(i);
         step_pixels = i + 1;
+        height += rise;
         set_scroll();
         redraw_sprites();
         next_frame();
     }
     step_pixels = 0;
     left_foot ^= 1;
-    game.x = x;
-    game.y = y;
+    game.x += delta_x(game.facing);
+    game.y += delta_y(game.facing);
     redraw_sprites();
-    const struct warp *warp = warp_at(x, y);
-    if (warp) {
-        enter_map(warp->to_map, warp->to_x, warp->to_y, warp->facing);
-    } else {
-        script_arrived();
-    }
 }
 
-void walk_person(uint8_t person, uint8_t direction) {
-    moving_person = person;
-    for (uint8_t i = 0; i < STEP_FRAMES; i++) {
-        moving_x += delta_x(direction);
-        moving_y += delta_y(direction);
-        redraw_sprites();
-        next_frame();
+static void arrive(void) {
+    const struct warp *warp = warp_at(game.x, game.y);
+    if (warp) {
+        enter_map(warp->to_map, warp->to_x, warp->to_y, warp->facing);
+        return;
     }
-    moving_person = MAX_PEOPLE;
-    moving_x = moving_y = 0;
-    game.person_x[person] += delta_x(direction);
-    game.person_y[person] += delta_y(direction);
-    redraw_sprites();
+    story_arrived();
+    uint8_t fought = step_onto(metatile_at(game.x, game.y));
+    if (fought && game.hp) show_map();
+    if (!game.hp) defeated();
+}
+
+static void walk(void) {
+    uint8_t x = game.x + delta_x(game.facing), y = game.y + delta_y(game.facing);
+    if (game.facing == DOWN && metatile_at(x, y) == MT_LEDGE && !blocked(x, y + 1)) {
+        move(1);
+        move(-1);
+        arrive();
+    } else if (blocked(x, y)) {
+        next_frame();
+    } else {
+        move(0);
+        arrive();
+    }
 }
 
 /* ---- acting ---- */

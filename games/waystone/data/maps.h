@@ -4,7 +4,20 @@
 
 #include <stdint.h>
 
-enum map_id { MAP_BEDROOM, MAP_HOUSE, MAP_TOWN, MAP_ROUTE, MAP_CAVE, MAP_SHRINE, MAP_COUNT };
+enum map_id {
+    MAP_BEDROOM,
+    MAP_HOUSE,
+    MAP_TOWN,
+    MAP_ELDER,
+    MAP_BAKER,
+    MAP_PAINTER,
+    MAP_ROUTE,
+    MAP_VALLEY,
+    MAP_CAVE,
+    MAP_DEPTHS,
+    MAP_SHRINE,
+    MAP_COUNT
+};
 
 /* Stepping on (x, y) leads to another map. */
 struct warp {
@@ -27,10 +40,10 @@ struct note {
 };
 
 struct map {
-    const char *cells; /* rows of glyphs, see METATILES in art.h */
+    const char *cells; /* rows of glyphs, see METATILES in tiles.h */
     uint8_t width, height;
     uint8_t border[2]; /* the metatiles outside, mostly the first */
-    uint8_t extra[2]; /* metatiles that appear later, loaded with the map */
+    uint8_t extra[2];  /* metatiles that appear later, loaded with the map */
     const struct warp *warps;
     uint8_t warp_count;
     const struct person *people;

@@ -1,20 +1,21 @@
 /* The story: what people and things do, and when a milestone is reached. */
-#ifndef SCRIPT_H
-#define SCRIPT_H
+#ifndef STORY_H
+#define STORY_H
 
 #include <stdint.h>
 
-enum script { SAY, GUARD, CHEST, GATE, WAYSTONE };
+enum script { SAY, MOTHER, GUARD, ELDER, CHEST, GATE, PAINTING, WAYSTONE };
 
 void run_script(uint8_t script, uint8_t who, const char *text);
 
 /* After the map's cells are in RAM and before they are drawn: what happened earlier stays so. */
-void script_map_loaded(void);
+void story_map_loaded(void);
 
 /* After the player arrived on a cell or on a map. */
-void script_arrived(void);
+void story_arrived(void);
 
-/* The opening talk and the choice of a name. */
-void intro(void);
+/* In bed, at the beginning and after a defeat. */
+void wake_up(void);
+void defeated(void);
 
 #endif

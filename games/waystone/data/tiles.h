@@ -1,6 +1,6 @@
 /* Pictures, drawn in the source: one hex digit a pixel, 0 white to 3 black. */
-#ifndef ART_H
-#define ART_H
+#ifndef TILES_H
+#define TILES_H
 
 #include <stdint.h>
 
@@ -83,20 +83,38 @@
     X(STEPS, 'e', 0)                \
     X(HEDGE, 'h', 1)                \
     X(SKY, '@', 1)                  \
-    X(MOUNTAIN, 'A', 1)
+    X(MOUNTAIN, 'A', 1)             \
+    X(LEDGE, 'L', 1)                \
+    X(CLIFF, 'H', 1)                \
+    X(GRAVEL, 'a', 0)               \
+    X(STUMP, 'U', 1)                \
+    X(DEEP_ROCK, 'B', 1)            \
+    X(DEEP_FLOOR, 'K', 0)           \
+    X(BRIDGE, 'E', 0)               \
+    X(LADDER_DOWN, 'V', 0)          \
+    X(LADDER_UP, 'N', 0)            \
+    X(MUSHROOM, 'Q', 1)             \
+    X(PLASTER, '|', 1)              \
+    X(PAINTING, '0', 1)             \
+    X(SPLASHES, '#', 0)             \
+    X(EASEL, ')', 1)                \
+    X(TILED_WALL, '<', 1)           \
+    X(BOARDS, '`', 0)               \
+    X(OVEN, '(', 1)                 \
+    X(BREAD_SHELF, '+', 1)          \
+    X(COUNTER, '-', 1)              \
+    X(BARREL, 'J', 1)               \
+    X(PANELS, '>', 1)               \
+    X(PARQUET, 'X', 0)              \
+    X(BOOKCASE, '[', 1)             \
+    X(FIREPLACE, ']', 1)            \
+    X(CLOCK, ';', 1)                \
+    X(SKULL, 'u', 1)
 
 #define X(name, glyph, solid) MT_##name,
 enum metatile { METATILES(X) METATILE_COUNT };
 #undef X
 
-/* Six pictures of the player, then one of each person. Colour 0 is transparent. */
-enum sprite {
-    SPRITE_DOWN, SPRITE_DOWN_WALK, SPRITE_UP, SPRITE_UP_WALK, SPRITE_SIDE, SPRITE_SIDE_WALK,
-    SPRITE_MOTHER, SPRITE_GIRL, SPRITE_GUARD, SPRITE_HIKER, SPRITE_KEEPER,
-    SPRITE_COUNT
-};
-
 extern const uint8_t metatile_art[METATILE_COUNT][PICTURE_BYTES];
-extern const uint8_t sprite_art[SPRITE_COUNT][PICTURE_BYTES];
 
 #endif
