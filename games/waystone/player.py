@@ -21,7 +21,7 @@ from games.movie import FRAME_SKIP, HOLD_FRAMES, write_movie
 HERE = Path(__file__).resolve().parent
 ROM = HERE / "waystone.gb"
 
-STATE, STATE_BYTES = 0xC000, 32
+STATE, STATE_BYTES = 0xC000, 33
 CELLS, MAX_CELLS = 0xC100, 1024
 SOLID, TALL_GRASS, LEDGE = 0x80, 8, 66 | 0x80
 LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS = range(9)
@@ -60,8 +60,8 @@ SIDE_EXITS = {
     DEPTHS: [(10, 14)],
     SHRINE: [(4, 13)],
 }
-#: Places off the way to look into, with the chance that a run does.
-DETOURS = {TOWN: {(4, 5): 0.2, (12, 12): 0.15, (22, 12): 0.15}, ROUTE: {(15, 21): 0.15}}
+#: Places off the way to look into.
+DETOURS = {TOWN: [(4, 5), (12, 12), (22, 12)], ROUTE: [(15, 21)]}
 GUARD, CHEST, GATE, WAYSTONE = (17, 3), (5, 9), (8, 0), (6, 2)
 #: People and things that answer without being needed.
 SIGHTS = {
@@ -77,7 +77,7 @@ SIGHTS = {
     DEPTHS: [],
     SHRINE: [(8, 8)],
 }
-SIGHT_CHANCE = 0.2  # that a run goes to see one
+SIGHT_CHANCE, DETOUR_CHANCE = 0.15, 0.1  # that a run goes to see one
 
 
 @dataclass
@@ -115,6 +115,7 @@ class State:
     foe: int
     defeats: int
     clock: int
+    held: int
     cells: np.ndarray  # (height, width) uint8
 
     def reached(self, milestone: int) -> bool:
@@ -149,6 +150,7 @@ def read_state(game: VecGameBoy, env: int = 0) -> State:
         foe=ram[25],
         defeats=ram[27],
         clock=ram[28] | ram[29] << 8,
+        held=ram[32],
         cells=cells[: width * height].reshape(height, width),
     )
 
@@ -216,21 +218,21 @@ class Player:
         self.steps: list[int] = []
         self.press("-")  # RAM holds nothing before the game has cleared it
         self.reckless = reckless
-        self.sights = {
-            area: [cell for cell in cells if self.chance(SIGHT_CHANCE)]
-            for area, cells in SIGHTS.items()
-        }
-        self.detours = {
-            area: [cell for cell, probability in cells.items() if self.chance(probability)]
-            for area, cells in DETOURS.items()
-        }
-        # How often this run strays from the way, how often it stops, how often it flees; per step.
+        # How often this run strays from the way and stops, per step, and flees, per turn.
         self.wander = self.rng.uniform(0, 0.02)
-        self.dawdle = self.rng.uniform(0, 0.04)
+        self.dawdle = self.rng.uniform(0, 0.03)
         self.cowardice = self.rng.uniform(0, 0.3)
+        self.sights = {area: self.some(cells, SIGHT_CHANCE) for area, cells in SIGHTS.items()}
+        self.detours = {area: self.some(cells, DETOUR_CHANCE) for area, cells in DETOURS.items()}
+        if reckless:
+            self.wander = self.cowardice = 0.0
+            self.sights, self.detours = {area: [] for area in SIGHTS}, {}
 
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
+
+    def some(self, cells: list[Cell], probability: float) -> list[Cell]:
+        return [cell for cell in cells if self.chance(probability)]
 
     def press(self, button: str) -> None:
         self.steps.append(MASK[button])
@@ -276,10 +278,12 @@ class Player:
             self.press("A")
 
     def settle(self) -> None:
-        """Read and fight until the world, or the end, is back."""
+        """Read, fight and close menus until the world, or the end, is back."""
         while self.state.mode in (TEXT, MENU, BATTLE):
-            if self.state.mode == MENU:
+            if self.state.mode == MENU and self.state.foe:
                 self.fight_turn()
+            elif self.state.mode == MENU:
+                self.press("B")
             else:
                 self.press("A" if self.state.waiting else "-")
 
@@ -320,7 +324,10 @@ class Player:
         ways_out = [EXITS.get(self.state.map), *SIDE_EXITS.get(self.state.map, [])]
         if not self.state.free(*cell) or cell in ways_out:
             return
-        path = shortest_path(self.state, lambda place: place[:2] == cell, self.rng)
+        try:
+            path = shortest_path(self.state, lambda place: place[:2] == cell, self.rng)
+        except ValueError:  # a cell behind fences
+            return
         for button in path[: self.rng.integers(3, 9)]:
             self.press(button)
             if self.state.mode != WORLD:
@@ -337,7 +344,7 @@ class Player:
 
     def get_lost(self) -> None:
         """Walk some way into the valley."""
-        x = int(self.rng.integers(4, 12))
+        x = int(self.rng.integers(4, 10))
         self.go(lambda place: place[0] >= x)
 
     def provoke(self) -> None:
@@ -380,7 +387,7 @@ class Player:
 
         Stops early, without the ending, after `max_steps`.
         """
-        self.begin(int(self.rng.integers(0, 25)), int(self.rng.integers(0, NAMES)))
+        self.begin(int(self.rng.integers(0, 20)), int(self.rng.integers(0, NAMES)))
         while not self.state.reached(ENDING) and len(self.steps) < max_steps:
             self.advance()
         for _ in range(6):

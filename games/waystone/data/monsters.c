@@ -9,9 +9,9 @@ const struct monster monsters[MONSTER_COUNT] = {
 };
 
 const struct haunt haunts[HAUNTS] = {
-    {MT_TALL_GRASS, 32, {HARE, HARE, HARE, BOAR}, ".\",.\"\"\"\"\"\""},
-    {MT_CAVE_FLOOR, 10, {BAT, BAT, BAT, GOLEM}, "RxRRffjffi"},
-    {MT_DEEP_FLOOR, 10, {WISP, WISP, BAT, GOLEM}, "BQBBEEEEEE"},
+    {MT_TALL_GRASS, 28, {HARE, HARE, HARE, BOAR}, ".\",.\"\"\"\"\"\""},
+    {MT_CAVE_FLOOR, 8, {BAT, BAT, BAT, GOLEM}, "RxRRffjffi"},
+    {MT_DEEP_FLOOR, 8, {WISP, WISP, BAT, GOLEM}, "BQBBEEEEEE"},
 };
 
 const uint8_t large_art[MONSTER_COUNT + 1][LARGE_PICTURE][PICTURE_BYTES] = {

@@ -9,7 +9,7 @@
 #include "texts.h"
 #include "video.h"
 
-#define CALM_STEPS 5 /* without a battle after one */
+#define CALM_STEPS 8 /* without a battle after one */
 #define LEAST_BLOW 2 /* the player's: LEAST_BLOW to LEAST_BLOW + BLOW_SPREAD HP */
 #define BLOW_SPREAD 2
 #define ESCAPE_CHANCE 160 /* of 256 */
@@ -17,8 +17,9 @@
 
 /* Where things stand: large pictures and the ground in cells, the rest in tiles. */
 #define FOE_CELL 7
-#define GROUND_ROW 2
+#define FOE_GROUND 2
 #define HERO_ROW 4
+#define HERO_GROUND 6
 #define FOE_LINE 1
 #define HERO_LINE 8
 #define FOE_COLUMN 1
@@ -61,7 +62,8 @@ static void draw_bars(void) {
 static void draw_battle(const struct haunt *haunt) {
     screen_begin();
     clear_background();
-    put_rows(GROUND_ROW, 1, haunt->ground);
+    put_rows(FOE_GROUND, 1, haunt->ground);
+    put_rows(HERO_GROUND, 1, haunt->ground);
     draw_large(FOE_CELL, 0, game.foe - 1);
     draw_large(1, HERO_ROW, HERO_FROM_BEHIND);
     print_at(FOE_COLUMN, FOE_LINE, foe->name);

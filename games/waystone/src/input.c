@@ -1,8 +1,9 @@
 #include "input.h"
 
 #include "hardware.h"
+#include "state.h"
 
-uint8_t held, pressed;
+uint8_t pressed;
 
 #define SELECT_DIRECTIONS 0x20
 #define SELECT_BUTTONS 0x10
@@ -17,8 +18,8 @@ static uint8_t read_half(uint8_t select) {
 }
 
 void read_input(void) {
-    uint8_t before = held;
-    held = read_half(SELECT_DIRECTIONS) | (uint8_t)(read_half(SELECT_BUTTONS) << 4);
+    uint8_t before = game.held;
+    game.held = read_half(SELECT_DIRECTIONS) | (uint8_t)(read_half(SELECT_BUTTONS) << 4);
     P1 = SELECT_NOTHING;
-    pressed = held & ~before;
+    pressed = game.held & ~before;
 }

@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-extern uint8_t held;    /* buttons down in this frame */
 extern uint8_t pressed; /* buttons that went down in this frame */
 
+/* Into game.held and pressed. */
 void read_input(void);
 
 #endif

@@ -58,6 +58,7 @@ struct state {
     uint8_t defeats;              /* C01B */
     uint16_t clock;               /* C01C: frames since power-on in which the LCD was on */
     uint16_t rng;                 /* C01E: state of the random numbers */
+    uint8_t held;                 /* C020: buttons down in this frame, RIGHT to START */
 };
 
 extern __at(0xC000) struct state game;

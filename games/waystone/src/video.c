@@ -101,8 +101,8 @@ void next_frame(void) {
         queued_at = 0;
     }
     animate();
-    game.clock++;
     read_input();
+    game.clock++;
     if (pressed) rng_stir();
 }
 

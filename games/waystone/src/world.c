@@ -254,7 +254,7 @@ static void act(void) {
 
 /* Of several directions the first in the order Right, Left, Up, Down counts. */
 static uint8_t single_direction(void) {
-    return held & DIRECTIONS & (uint8_t)-(held & DIRECTIONS);
+    return game.held & DIRECTIONS & (uint8_t)-(game.held & DIRECTIONS);
 }
 
 void world_step(void) {

@@ -1,0 +1,93 @@
+"""Measure how hard waystone is: who reaches which milestones, from power-on.
+
+uv run python -m games.waystone.difficulty --seeds 32
+uv run python -m games.waystone.difficulty --seeds 4 --steps 500
+
+Random presses any of the eight buttons, the masher A or Start, each step anew; the scripted player
+reads RAM and wins.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from emurust import VecGameBoy
+
+from cli import run_script
+from games.actions import ACTION_MASKS, BUTTONS
+from games.game import BUNDLED_ROM, Game, find_game
+from games.movie import FRAME_SKIP, HOLD_FRAMES
+from games.waystone.player import Player
+
+#: The buttons that a player presses, uniformly at random.
+PLAYERS = {"random": BUTTONS, "masher": ("A", "Start")}
+
+
+@dataclass
+class Args:
+    seeds: int = 32
+    """playthroughs of each player"""
+    steps: int = 2000
+    """length of a playthrough of random buttons, in steps of 30 frames"""
+    out: Path | None = None
+    """also write the figures as JSON to this file"""
+
+
+def play(game: Game, buttons: tuple[str, ...], seeds: int, steps: int) -> np.ndarray:
+    """Press `buttons` at random in `seeds` games. Returns the milestones reached, (seeds, M) bool.
+
+    Game i draws from the generator of seed i, so it is the same however many are played.
+    """
+    masks = ACTION_MASKS[[BUTTONS.index(name) for name in buttons]]
+    actions = np.stack(
+        [masks[np.random.default_rng(seed).integers(len(masks), size=steps)] for seed in range(seeds)]
+    )
+    games = VecGameBoy(game.rom, seeds, FRAME_SKIP, hold_frames=HOLD_FRAMES)
+    obs = np.empty(games.obs_shape(), dtype=np.uint8)
+    games.reset(obs)
+    reached = np.zeros((seeds, len(game.milestones)), dtype=bool)
+    for step in range(steps):
+        games.step(actions[:, step], obs)
+        reached |= game.milestones_held(games.read_memory_batch)
+    return reached
+
+
+def summary(reached: np.ndarray) -> dict:
+    """Return figures over playthroughs of their milestones (N, M) bool."""
+    counts = reached.sum(axis=1)
+    return {
+        "median": float(np.median(counts)),
+        "least": int(counts.min()),
+        "most": int(counts.max()),
+        "endings": int(reached[:, -1].sum()),
+    }
+
+
+def main(args: Args) -> dict:
+    """Play, print the table, return the figures."""
+    game = find_game(BUNDLED_ROM)
+    report = {}
+    for name, buttons in PLAYERS.items():
+        report[name] = summary(play(game, buttons, args.seeds, args.steps))
+    players = [Player(game.rom, seed) for seed in range(args.seeds)]
+    lengths = [len(player.win()) for player in players]
+    held = np.array(
+        [game.milestones_held(player.game.read_memory_batch)[0] for player in players]
+    )
+    report["scripted"] = summary(held) | {
+        "steps_median": float(np.median(lengths)),
+        "steps_least": min(lengths),
+        "steps_most": max(lengths),
+    }
+    print(f"{'player':10} median  least to most of {len(game.milestones)}   endings")
+    for name, row in report.items():
+        print(f"{name:10} {row['median']:6g}  {row['least']:5} to {row['most']:<13} {row['endings']:7}")
+    print(f"steps of the scripted player: {min(lengths)} to {max(lengths)}")
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+if __name__ == "__main__":
+    run_script(main, Args)
