@@ -41,7 +41,10 @@ def play(game: Game, buttons: tuple[str, ...], seeds: int, steps: int) -> np.nda
     """
     masks = ACTION_MASKS[[BUTTONS.index(name) for name in buttons]]
     actions = np.stack(
-        [masks[np.random.default_rng(seed).integers(len(masks), size=steps)] for seed in range(seeds)]
+        [
+            masks[np.random.default_rng(seed).integers(len(masks), size=steps)]
+            for seed in range(seeds)
+        ]
     )
     games = VecGameBoy(game.rom, seeds, FRAME_SKIP, hold_frames=HOLD_FRAMES)
     obs = np.empty(games.obs_shape(), dtype=np.uint8)
@@ -71,19 +74,25 @@ def main(args: Args) -> dict:
     for name, buttons in PLAYERS.items():
         report[name] = summary(play(game, buttons, args.seeds, args.steps))
     players = [Player(game.rom, seed) for seed in range(args.seeds)]
-    lengths = [len(player.win()) for player in players]
-    held = np.array(
-        [game.milestones_held(player.game.read_memory_batch)[0] for player in players]
-    )
+    for player in players:
+        player.win()
+    lengths = [player.won_at for player in players]
+    held = np.array([game.milestones_held(player.game.read_memory_batch)[0] for player in players])
     report["scripted"] = summary(held) | {
         "steps_median": float(np.median(lengths)),
         "steps_least": min(lengths),
         "steps_most": max(lengths),
     }
-    print(f"{'player':10} median  least to most of {len(game.milestones)}   endings")
+    print(f"| player | median of {len(game.milestones)} | least to most | endings |")
+    print("|---|---|---|---|")
     for name, row in report.items():
-        print(f"{name:10} {row['median']:6g}  {row['least']:5} to {row['most']:<13} {row['endings']:7}")
-    print(f"steps of the scripted player: {min(lengths)} to {max(lengths)}")
+        print(
+            f"| {name} | {row['median']:g} | {row['least']} to {row['most']} | {row['endings']} |"
+        )
+    print(
+        f"steps of the scripted player: {min(lengths)} to {max(lengths)}, "
+        f"median {np.median(lengths):g}"
+    )
     if args.out:
         args.out.write_text(json.dumps(report, indent=2) + "\n")
     return report

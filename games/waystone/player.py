@@ -60,7 +60,8 @@ SIDE_EXITS = {
     DEPTHS: [(10, 14)],
     SHRINE: [(4, 13)],
 }
-#: Places off the way to look into.
+#: Places off the way, and the chance that a run looks into one.
+DETOUR_CHANCE = 0.6
 DETOURS = {TOWN: [(4, 5), (12, 12), (22, 12)], ROUTE: [(15, 21)]}
 GUARD, CHEST, GATE, WAYSTONE = (17, 3), (5, 9), (8, 0), (6, 2)
 #: People and things that answer without being needed.
@@ -77,7 +78,10 @@ SIGHTS = {
     DEPTHS: [],
     SHRINE: [(8, 8)],
 }
-SIGHT_CHANCE, DETOUR_CHANCE = 0.15, 0.1  # that a run goes to see one
+SIGHT_CHANCE = 0.15  # that a run goes to see one; in a house off the way it sees all
+HOUSES = (ELDER, BAKER, PAINTER)
+#: Steps at the title and its scenes before Start, never just when one gives way to the other.
+TITLE_WAITS = [*range(13), *range(18, 23)]
 
 
 @dataclass
@@ -205,7 +209,8 @@ def shortest_path(
 
 
 class Player:
-    """One playthrough, made different by its seed. `steps` holds the masks pressed so far.
+    """One playthrough, made different by its seed. `steps` holds the masks pressed so far; once it
+    has won, `won_at` is how many of them it took.
 
     A reckless one walks the tall grass, and eats nothing, until it is defeated once.
     """
@@ -219,11 +224,17 @@ class Player:
         self.press("-")  # RAM holds nothing before the game has cleared it
         self.reckless = reckless
         # How often this run strays from the way and stops, per step, and flees, per turn.
-        self.wander = self.rng.uniform(0, 0.02)
-        self.dawdle = self.rng.uniform(0, 0.03)
+        self.wander = self.rng.uniform(0, 0.015)
+        self.dawdle = self.rng.uniform(0, 0.025)
         self.cowardice = self.rng.uniform(0, 0.3)
-        self.sights = {area: self.some(cells, SIGHT_CHANCE) for area, cells in SIGHTS.items()}
-        self.detours = {area: self.some(cells, DETOUR_CHANCE) for area, cells in DETOURS.items()}
+        self.sights = {
+            area: [cell for cell in cells if area in HOUSES or self.chance(SIGHT_CHANCE)]
+            for area, cells in SIGHTS.items()
+        }
+        self.detours: dict[int, list[Cell]] = {area: [] for area in DETOURS}
+        if self.chance(DETOUR_CHANCE):
+            area = int(self.rng.choice([TOWN, TOWN, ROUTE]))
+            self.detours[area] = [self.one_of(DETOURS[area])]
         if reckless:
             self.wander = self.cowardice = 0.0
             self.sights, self.detours = {area: [] for area in SIGHTS}, {}
@@ -231,8 +242,8 @@ class Player:
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 
-    def some(self, cells: list[Cell], probability: float) -> list[Cell]:
-        return [cell for cell in cells if self.chance(probability)]
+    def one_of(self, cells: list[Cell]) -> Cell:
+        return cells[self.rng.integers(len(cells))]
 
     def press(self, button: str) -> None:
         self.steps.append(MASK[button])
@@ -344,7 +355,7 @@ class Player:
 
     def get_lost(self) -> None:
         """Walk some way into the valley."""
-        x = int(self.rng.integers(4, 10))
+        x = int(self.rng.integers(4, 9))
         self.go(lambda place: place[0] >= x)
 
     def provoke(self) -> None:
@@ -368,8 +379,11 @@ class Player:
     def advance(self) -> None:
         """Do the next thing there is to do on the current map."""
         area = self.state.map
-        if self.sights[area]:
-            self.talk(self.sights[area].pop())
+        if sights := self.sights[area]:
+            here = np.array([self.state.x, self.state.y])
+            nearest = min(sights, key=lambda cell: np.abs(cell - here).sum())
+            sights.remove(nearest)
+            self.talk(nearest)
         elif self.detours.get(area):
             self.walk_to(self.detours[area].pop())
             if self.state.map == VALLEY:
@@ -387,9 +401,10 @@ class Player:
 
         Stops early, without the ending, after `max_steps`.
         """
-        self.begin(int(self.rng.integers(0, 20)), int(self.rng.integers(0, NAMES)))
+        self.begin(int(self.rng.choice(TITLE_WAITS)), int(self.rng.integers(NAMES)))
         while not self.state.reached(ENDING) and len(self.steps) < max_steps:
             self.advance()
+        self.won_at = len(self.steps)
         for _ in range(6):
             self.press("-")
         return np.array(self.steps, dtype=np.uint8)

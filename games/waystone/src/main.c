@@ -1,8 +1,6 @@
 #include "ending.h"
-#include "hardware.h"
 #include "intro.h"
 #include "items.h"
-#include "maps.h"
 #include "state.h"
 #include "story.h"
 #include "title.h"

@@ -189,8 +189,8 @@ static void turn(uint8_t direction) {
     wait_frames(TURN_FRAMES);
 }
 
-/* Move one cell the way the player faces, 16 pixels in 16 frames. `rise` is how much higher each
-   of the first frames lifts him; the last ones bring him down again when it is negative. */
+/* Move one cell the way the player faces, 16 pixels in 16 frames. Each frame lifts him by `rise`
+   pixels: up over the first cell of a jump, down over the second. */
 static void move(int8_t rise) {
     for (uint8_t i = 0; i < STEP_FRAMES; i++) {
         queue_strip(i);
