@@ -130,7 +130,7 @@ impl Cpu {
 
     /// The 16-bit operand of `op & 0x30`: BC, DE, HL, SP.
     #[inline(always)]
-    fn rr(&self, op: u8) -> u16 {
+    pub(crate) fn rr(&self, op: u8) -> u16 {
         match (op >> 4) & 3 {
             0 => self.pair(B),
             1 => self.pair(D),
@@ -140,7 +140,7 @@ impl Cpu {
     }
 
     #[inline(always)]
-    fn set_rr(&mut self, op: u8, value: u16) {
+    pub(crate) fn set_rr(&mut self, op: u8, value: u16) {
         match (op >> 4) & 3 {
             0 => self.set_pair(B, value),
             1 => self.set_pair(D, value),
@@ -535,7 +535,7 @@ impl Cpu {
 
     /// ADD ADC SUB SBC AND XOR OR CP, chosen by `op & 0x38`.
     #[inline(always)]
-    fn alu(&mut self, op: u8, value: u8) {
+    pub(crate) fn alu(&mut self, op: u8, value: u8) {
         let a = self.regs[A];
         let carry_in = (self.regs[F] & CARRY) >> 4;
         let add = |carry: u8| {
@@ -573,7 +573,7 @@ impl Cpu {
     }
 
     #[inline(always)]
-    fn dec(&mut self, value: u8) -> u8 {
+    pub(crate) fn dec(&mut self, value: u8) -> u8 {
         let result = value.wrapping_sub(1);
         self.regs[F] = (self.regs[F] & CARRY)
             | SUBTRACT

@@ -128,10 +128,11 @@ impl GameBoy {
     fn run_cycles(&mut self, cycles: u64) {
         self.frame_end += cycles;
         self.mmu.parts.deadline = self.frame_end;
+        let rom = self.mmu.rom.clone();
         while self.mmu.parts.clock < self.frame_end {
             self.cpu.step(&mut self.mmu);
             if self.cpu.runs_freely() {
-                run(&mut self.cpu, &mut self.mmu);
+                run(&mut self.cpu, &mut self.mmu, &rom);
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod apu;
 pub mod cartridge;
 pub mod cpu;
 pub mod gameboy;
+mod idle;
 pub mod joypad;
 pub mod mmu;
 pub mod ppu;

@@ -156,12 +156,15 @@ impl Mmu {
 
     /// The time up to which instructions may run without a look at interrupts or other parts.
     pub(crate) fn run_limit(&self, ime: bool) -> u64 {
-        let parts = &self.parts;
-        let interrupt = ime && parts.interrupt_flag & parts.interrupt_enable & ALL_INTERRUPTS != 0;
-        if interrupt || parts.clock < parts.ppu.dma_end {
+        if (ime && self.interrupts() != 0) || self.parts.clock < self.parts.ppu.dma_end {
             return 0;
         }
-        parts.next_event.min(parts.deadline)
+        self.parts.next_event.min(self.parts.deadline)
+    }
+
+    /// Interrupts that are requested and enabled, as of the last time all parts were up to date.
+    pub(crate) fn interrupts(&self) -> u8 {
+        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS
     }
 
     /// Where 0000..=3FFF and 4000..=7FFF begin in the ROM.
@@ -443,12 +446,12 @@ impl cpu::Bus for Mmu {
         if self.parts.clock >= self.parts.next_event {
             self.catch_up();
         }
-        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS
+        self.interrupts()
     }
 
     fn pending_in_last_cycle(&mut self) -> u8 {
         self.catch_up_to(self.parts.clock - M_CYCLE / 2);
-        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS
+        self.interrupts()
     }
 
     fn acknowledge(&mut self, interrupt: u8) {
@@ -468,7 +471,7 @@ impl cpu::Bus for Mmu {
         }
         self.catch_up_to(self.parts.clock + M_CYCLE / 2);
         self.parts.clock += M_CYCLE;
-        self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS != 0
+        self.interrupts() != 0
     }
 
     fn wait_stopped(&mut self) -> bool {

@@ -11,6 +11,7 @@ mod draw;
 
 use crate::state::{enum_field, struct_fields, StateError};
 use crate::timer::NEVER;
+use draw::Bits;
 
 pub const WIDTH: usize = 160;
 pub const HEIGHT: usize = 144;
@@ -162,7 +163,7 @@ pub struct Ppu {
     first_frame: bool,
     /// Pixels of this line drawn so far, and their shades.
     drawn: u8,
-    row: [u8; WIDTH],
+    row: [Bits; 2],
     /// The frame in progress, and the last one that was drawn whole.
     back: [u8; PICTURE_BYTES],
     picture: [u8; PICTURE_BYTES],
@@ -245,7 +246,7 @@ impl Ppu {
             drawing: true,
             first_frame: false,
             drawn: 0,
-            row: [0; WIDTH],
+            row: [Bits::default(); 2],
             back: [0; PICTURE_BYTES],
             picture: [0; PICTURE_BYTES],
             stale: false,
@@ -323,15 +324,13 @@ impl Ppu {
             }
             Phase::NewLine => {
                 self.reach_window();
+                let skipped = self.skippable_lines(now);
+                if skipped > 0 {
+                    self.skip_lines(skipped);
+                    return interrupts;
+                }
                 self.begin_line(self.line + 1);
                 match self.line {
-                    0..=143 if self.unwatched() && now >= self.line_start + LINE_CYCLES => {
-                        self.reach_window();
-                        self.compared_line = self.line;
-                        self.mode = 0;
-                        interrupts |= self.refresh_stat();
-                        self.schedule(Phase::NewLine, LINE_CYCLES);
-                    }
                     0..=143 => self.schedule(Phase::OamInterrupt, 3),
                     144 => {
                         self.compared_line = NONE;
@@ -433,9 +432,36 @@ impl Ppu {
         self.ly = line;
     }
 
-    /// Neither pixels nor interrupts depend on what happens within lines.
-    fn unwatched(&self) -> bool {
-        !self.drawing && self.stat_enable == 0
+    /// How many lines from the next on are over by `now`, with neither pixels nor interrupts in them.
+    fn skippable_lines(&self, now: u64) -> u8 {
+        if self.stat_enable & (stat::HBLANK | stat::OAM) != 0 {
+            return 0;
+        }
+        let line = self.line + 1;
+        let mut end = match line {
+            0..=143 if !self.drawing => 144,
+            145..=152 => 153,
+            _ => return 0,
+        };
+        if self.stat_enable & stat::LYC != 0 && self.lyc >= line {
+            end = end.min(self.lyc);
+        }
+        let over = (now - self.next) / LINE_CYCLES;
+        over.min(u64::from(end - line)) as u8
+    }
+
+    /// Passes over `count` whole lines, to the end of the last.
+    fn skip_lines(&mut self, count: u8) {
+        let last = self.line + count;
+        self.window_reached |= (self.line + 1..=last).contains(&self.wy);
+        self.line_start = self.next + u64::from(count - 1) * LINE_CYCLES;
+        self.line = last;
+        self.ly = last;
+        self.compared_line = last;
+        self.mode = u8::from(last >= 144);
+        self.interrupt_mode = self.mode;
+        self.refresh_stat();
+        self.schedule(Phase::NewLine, LINE_CYCLES);
     }
 
     fn reach_window(&mut self) {
@@ -479,17 +505,70 @@ impl Ppu {
 
     /// A time before which no interrupt comes if no register is written.
     pub fn next_interrupt(&self) -> u64 {
-        if self.stat_enable != 0 || !self.enabled() {
+        if !self.enabled() {
             return self.next;
         }
-        let line = u64::from(self.line);
-        let vblank_passed = line > 144 || (line == 144 && self.phase == Phase::NewLine);
-        let lines = if vblank_passed {
-            144 + LINES - line
+        if self.stat_enable & (stat::HBLANK | stat::OAM) != 0 {
+            return self.next_line_interrupt();
+        }
+        let vblank = self.next_time_of(144, 4);
+        if self.stat_enable & stat::LYC == 0 {
+            return vblank;
+        }
+        // When LYC's line is compared.
+        vblank.min(match self.lyc {
+            0 => self.next_time_of(153, 12),
+            153 => self.next_time_of(153, 6),
+            154.. => NEVER,
+            line => self.next_time_of(line, 4),
+        })
+    }
+
+    /// The same when modes 0 or 2 may interrupt.
+    fn next_line_interrupt(&self) -> u64 {
+        let hblank = self.line_start + 257;
+        if self.stat_enable & !stat::HBLANK == 0 && self.next < hblank {
+            match self.phase {
+                Phase::OamInterrupt | Phase::OamScan | Phase::Transfer => return hblank,
+                _ => {}
+            }
+        }
+        self.next
+    }
+
+    /// When this cycle of a line comes next, which is no earlier than what the LCD does next.
+    fn next_time_of(&self, line: u8, cycle: u64) -> u64 {
+        let frame_start = self
+            .line_start
+            .wrapping_sub(u64::from(self.line) * LINE_CYCLES);
+        let time = frame_start.wrapping_add(u64::from(line) * LINE_CYCLES + cycle);
+        if time < self.next {
+            time + FRAME_CYCLES
         } else {
-            144 - line
+            time
+        }
+    }
+
+    /// When LY next shows a value that `matches`, if no register is written; the caller has found
+    /// that it does not do so now.
+    pub fn next_line_where(&self, matches: impl Fn(u8) -> bool) -> u64 {
+        if !self.enabled() {
+            return NEVER;
+        }
+        let zero = if matches(0) {
+            self.next_time_of(153, 6)
+        } else {
+            NEVER
         };
-        self.line_start + lines * LINE_CYCLES + 4
+        (1..=153)
+            .filter(|&line| matches(line))
+            .map(|line| self.next_time_of(line, 0))
+            .fold(zero, u64::min)
+    }
+
+    /// Until then LY and STAT stay as they are if no register is written.
+    pub fn next_change(&self) -> u64 {
+        self.next
     }
 
     // ---- registers and memory ----
@@ -711,7 +790,7 @@ impl Ppu {
         if self.mode > 3 || self.stat_enable & !stat::ALL != 0 {
             return fail("status");
         }
-        if usize::from(self.drawn) > WIDTH || self.row.iter().any(|&shade| shade > 3) {
+        if usize::from(self.drawn) > WIDTH {
             return fail("line in progress");
         }
         Ok(())

@@ -6,7 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+use crate::cartridge::Rom;
 use crate::cpu::{Cpu, Memory};
+use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
 /// The bus with the clock and the ROM's banks at hand.
@@ -20,18 +22,22 @@ struct FastBus<'a> {
 }
 
 impl FastBus<'_> {
-    #[cold]
     #[inline(never)]
     fn read_slow(mmu: &mut Mmu, clock: u64, address: u16) -> u8 {
         mmu.parts.clock = clock;
         mmu.read_at_clock(address)
     }
 
-    #[cold]
+    /// Returns whether something may be due now that was not before.
     #[inline(never)]
-    fn write_slow(mmu: &mut Mmu, clock: u64, address: u16, value: u8) {
+    fn write_slow(mmu: &mut Mmu, clock: u64, address: u16, value: u8) -> bool {
         mmu.parts.clock = clock;
         mmu.write_at_clock(address, value);
+        match address {
+            0xFF00 => mmu.interrupts() != 0,
+            0xFF01..=0xFF0F | 0xFF40 | 0xFF41 | 0xFF45 | 0xFF46 | 0xFFFF => true,
+            _ => false,
+        }
     }
 }
 
@@ -62,12 +68,11 @@ impl Memory for FastBus<'_> {
             0xC000..=0xDFFF => self.mmu.parts.wram[index & 0x1FFF] = value,
             0xFF80..=0xFFFE => self.mmu.parts.hram[index & 0x7F] = value,
             _ => {
-                Self::write_slow(self.mmu, self.clock, address, value);
+                if Self::write_slow(self.mmu, self.clock, address, value) {
+                    self.limit = 0;
+                }
                 if address < 0x8000 {
                     self.rom_offset = self.mmu.rom_offset();
-                }
-                if address >= 0xFF00 {
-                    self.limit = 0; // a register: what is due may have changed
                 }
             }
         }
@@ -110,7 +115,7 @@ macro_rules! by_opcode {
 
 /// HALT, STOP, EI, RETI and illegal opcodes.
 #[inline(always)]
-fn needs_step(op: u8) -> bool {
+pub fn needs_step(op: u8) -> bool {
     matches!(
         op,
         0x76 | 0x10 | 0xFB | 0xD9 | 0xD3 | 0xDB | 0xDD | 0xE3 | 0xE4 | 0xEB
@@ -118,33 +123,74 @@ fn needs_step(op: u8) -> bool {
     )
 }
 
+/// Relative and absolute jumps, conditional or not.
+#[inline(always)]
+fn is_jump(op: u8) -> bool {
+    matches!(
+        op,
+        0x18 | 0x20 | 0x28 | 0x30 | 0x38 | 0xC2 | 0xC3 | 0xCA | 0xD2 | 0xDA
+    )
+}
+
+/// Turns of a loop after which it is looked at as one that may only wait.
+const FIRST_LOOK: u32 = 4;
+const LATER_LOOKS: u32 = 64;
+
 /// Runs instructions while none of them needs more than [`Cpu::execute`] and no event is due.
-pub fn run(cpu: &mut Cpu, mmu: &mut Mmu) {
-    let rom = mmu.rom.clone();
+pub fn run(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom) {
+    let mut look_at = FIRST_LOOK;
+    loop {
+        let limit = mmu.run_limit(cpu.ime);
+        if !run_to_loop(cpu, mmu, rom, limit, look_at) {
+            return;
+        }
+        if !idle::skip(cpu, mmu, limit) {
+            look_at = LATER_LOOKS;
+        }
+    }
+}
+
+/// Returns whether it stopped because one loop took `look_at` turns.
+fn run_to_loop(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, limit: u64, look_at: u32) -> bool {
     let mut local = cpu.clone();
     let mut bus = FastBus {
         clock: mmu.parts.clock,
-        limit: mmu.run_limit(cpu.ime),
+        limit,
         rom: &rom.bytes,
         rom_offset: mmu.rom_offset(),
         mmu,
     };
+    let mut in_loop = false;
+    let (mut loop_start, mut turns) = (0, 0);
     while bus.clock < bus.limit {
-        let op = bus.read(local.pc);
+        let start = local.pc;
+        let op = bus.read(start);
         by_opcode!(op, code => {
             if needs_step(code) {
                 bus.clock -= M_CYCLE;
                 break;
             }
-            local.pc = local.pc.wrapping_add(1);
+            local.pc = start.wrapping_add(1);
             if code == 0xCB {
                 let op = local.fetch(&mut bus);
                 by_opcode!(op, code => local.execute_cb(&mut bus, code));
             } else {
                 local.execute(&mut bus, code);
             }
+            if is_jump(code) && local.pc <= start {
+                if local.pc != loop_start {
+                    loop_start = local.pc;
+                    turns = 0;
+                }
+                turns += 1;
+                if turns == look_at {
+                    in_loop = true;
+                    break;
+                }
+            }
         });
     }
     bus.mmu.parts.clock = bus.clock;
     *cpu = local;
+    in_loop
 }

@@ -63,20 +63,20 @@ impl Timer {
         self.tac & 4 != 0
     }
 
-    /// Clock cycles between counts.
-    fn period(&self) -> u64 {
-        [1024, 16, 64, 256][usize::from(self.tac & 3)]
+    /// Base-2 logarithm of the clock cycles between counts.
+    fn period_bits(&self) -> u32 {
+        [10, 4, 6, 8][usize::from(self.tac & 3)]
     }
 
     /// The level whose falling edges TIMA counts.
     fn signal(&self, now: u64) -> bool {
-        self.enabled() && self.counter(now) & (self.period() / 2) != 0
+        self.enabled() && self.counter(now) >> (self.period_bits() - 1) & 1 == 1
     }
 
     /// Time of the `n`-th count (from 1) after `synced`.
     fn nth_edge(&self, n: u64) -> u64 {
-        let period = self.period();
-        self.counter_zero + (self.counter(self.synced) / period + n) * period
+        let bits = self.period_bits();
+        self.counter_zero + (((self.counter(self.synced) >> bits) + n) << bits)
     }
 
     /// Counts up to `now`; returns whether the interrupt was requested.
@@ -96,8 +96,8 @@ impl Timer {
             let to_overflow = 256 - u64::from(self.tima);
             let overflow = self.nth_edge(to_overflow);
             if overflow > now {
-                let period = self.period();
-                let count = self.counter(now) / period - self.counter(self.synced) / period;
+                let bits = self.period_bits();
+                let count = (self.counter(now) >> bits) - (self.counter(self.synced) >> bits);
                 self.tima += count as u8;
                 break;
             }

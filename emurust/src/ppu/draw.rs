@@ -3,6 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::{BitAnd, BitOr, Not};
+
+use crate::state::{Field, Reader, StateError};
+
 use super::{lcdc, Ppu, HEIGHT, WIDTH};
 
 const OBJS_PER_LINE: usize = 10;
@@ -86,126 +90,228 @@ impl Ppu {
         if start >= end {
             return;
         }
-        let mut colours = [0u8; WIDTH];
-        if self.lcdc & lcdc::BG_ENABLE != 0 {
-            let y = self.line.wrapping_add(self.scy);
-            let map = if self.lcdc & lcdc::BG_MAP != 0 {
-                0x1C00
-            } else {
-                0x1800
-            };
-            self.draw_tiles(&mut colours, start, end, map, y, usize::from(self.scx));
-            if self.window_shown && self.lcdc & lcdc::WINDOW_ENABLE != 0 {
-                let left = usize::from(self.wx).saturating_sub(7).max(start);
-                let map = if self.lcdc & lcdc::WINDOW_MAP != 0 {
-                    0x1C00
-                } else {
-                    0x1800
-                };
-                // Window column of screen column x is x + 7 - WX, modulo 256.
-                let offset = 256 + 7 - usize::from(self.wx);
-                if left < end {
-                    self.draw_tiles(&mut colours, left, end, map, self.window_line, offset);
-                }
-            }
-        }
-        for (shade, &colour) in self.row[start..end].iter_mut().zip(&colours[start..end]) {
-            *shade = self.bgp >> (colour * 2) & 3;
-        }
+        let background = self.background();
+        let mut row = background.shades(self.bgp);
         if self.lcdc & lcdc::OBJ_ENABLE != 0 {
-            self.draw_objects(&colours, start, end);
+            self.draw_objects(&background, &mut row);
         }
+        let columns = Bits::from(MARGIN + start) & !Bits::from(MARGIN + end);
+        self.row = Planes(self.row).replaced(columns, &row).0;
         self.drawn = end as u8;
     }
 
-    /// Colours of columns `start..end` from line `y` of a tile map; column x shows the map's column
-    /// x + `offset`, modulo 256.
-    fn draw_tiles(
-        &self,
-        colours: &mut [u8; WIDTH],
-        start: usize,
-        end: usize,
-        map: usize,
-        y: u8,
-        offset: usize,
-    ) {
-        let map_row = map + usize::from(y / 8) * 32;
-        let mut x = start;
-        while x < end {
-            let column = (x + offset) % 256;
-            let tile = self.vram[map_row + column / 8];
-            let base = if self.lcdc & lcdc::TILE_DATA != 0 {
-                usize::from(tile) * 16
-            } else {
-                0x1000usize.wrapping_add_signed(isize::from(tile as i8) * 16)
-            };
-            let pixels = self.tile_row(base, y % 8);
-            let skip = column % 8;
-            let count = (8 - skip).min(end - x);
-            colours[x..x + count].copy_from_slice(&pixels[skip..skip + count]);
-            x += count;
+    /// Colours of the line's background and window.
+    fn background(&self) -> Planes {
+        if self.lcdc & lcdc::BG_ENABLE == 0 {
+            return Planes::default();
         }
+        let map = |bit: u8| if self.lcdc & bit != 0 { 0x1C00 } else { 0x1800 };
+        // Tiles from the byte of the margin on, so that the first shows its pixels from SCX % 8 on.
+        let y = self.line.wrapping_add(self.scy);
+        let mut background = self
+            .tiles(map(lcdc::BG_MAP), y, usize::from(self.scx / 8), MARGIN / 8)
+            .map(|bits| bits.left(usize::from(self.scx % 8)));
+        if self.window_shown && self.lcdc & lcdc::WINDOW_ENABLE != 0 {
+            let left = usize::from(self.wx) + MARGIN - 7;
+            let window = self
+                .tiles(map(lcdc::WINDOW_MAP), self.window_line, 0, 0)
+                .map(|bits| bits.right(left));
+            background = background.replaced(Bits::from(left), &window);
+        }
+        background
     }
 
-    /// The eight colours of a tile's row.
-    fn tile_row(&self, base: usize, row: u8) -> [u8; 8] {
-        let index = base + usize::from(row) * 2;
-        let low = SPREAD[usize::from(self.vram[index])];
-        let high = SPREAD[usize::from(self.vram[index + 1])];
-        (low | high << 1).to_le_bytes()
+    /// Row `y` of a tile map from map column `column` on, laid out from byte `at`.
+    fn tiles(&self, map: usize, y: u8, column: usize, at: usize) -> Planes {
+        let map_row = map + usize::from(y / 8) * 32;
+        let row = usize::from(y % 8) * 2;
+        let (base, flip) = match self.lcdc & lcdc::TILE_DATA {
+            0 => (0x800, 0x80), // signed tile numbers around 9000
+            _ => (0, 0),
+        };
+        let mut planes = [[0u8; 24]; 2];
+        for i in 0..=WIDTH / 8 {
+            let tile = self.vram[map_row + (column + i) % 32];
+            let index = base + usize::from(tile ^ flip) * 16 + row;
+            planes[0][at + i] = self.vram[index];
+            planes[1][at + i] = self.vram[index + 1];
+        }
+        Planes::from_bytes(&planes)
     }
 
-    fn draw_objects(&mut self, background: &[u8; WIDTH], start: usize, end: usize) {
+    fn draw_objects(&self, background: &Planes, row: &mut Planes) {
         let (objects, count) = self.line_objects();
-        let mut taken = [false; WIDTH];
+        let height = self.object_height();
+        let uncovered = !(background.0[0] | background.0[1]);
+        let mut taken = Bits::default();
         for object in &objects[..count] {
-            let tall = self.object_height() == 16;
-            let mut row = self.line.wrapping_add(16).wrapping_sub(object.y);
-            if object.flags & 0x40 != 0 {
-                row = self.object_height() - 1 - row;
+            if usize::from(object.x) >= WIDTH + MARGIN {
+                break;
             }
-            let tile = if tall {
-                object.tile & 0xFE
-            } else {
-                object.tile
-            };
-            let mut pixels =
-                self.tile_row(usize::from(tile) * 16 + usize::from(row & 8) * 2, row & 7);
+            let mut line = self.line.wrapping_add(16).wrapping_sub(object.y);
+            if object.flags & 0x40 != 0 {
+                line = height - 1 - line;
+            }
+            let tile = object.tile & if height == 16 { 0xFE } else { 0xFF };
+            let index = usize::from(tile) * 16 + usize::from(line) * 2;
+            let mut bytes = [self.vram[index], self.vram[index + 1]];
             if object.flags & 0x20 != 0 {
-                pixels.reverse();
+                bytes = bytes.map(u8::reverse_bits);
+            }
+            let pixels = Planes(bytes.map(|byte| Bits::byte(byte, usize::from(object.x))));
+            let mut shown = (pixels.0[0] | pixels.0[1]) & !taken;
+            taken = taken | shown;
+            if object.flags & 0x80 != 0 {
+                shown = shown & uncovered;
             }
             let palette = self.obp[usize::from(object.flags >> 4 & 1)];
-            let behind = object.flags & 0x80 != 0;
-            for (column, &colour) in pixels.iter().enumerate() {
-                let x = (usize::from(object.x) + column).wrapping_sub(8);
-                if colour == 0 || x < start || x >= end || taken[x] {
-                    continue;
-                }
-                taken[x] = true;
-                if !behind || background[x] == 0 {
-                    self.row[x] = palette >> (colour * 2) & 3;
-                }
-            }
+            *row = row.replaced(shown, &pixels.shades(palette));
         }
     }
 
     pub(super) fn finish_row(&mut self) {
         let start = usize::from(self.line).min(HEIGHT - 1) * WIDTH / 4;
         let out = &mut self.back[start..start + WIDTH / 4];
-        for (byte, shades) in out.iter_mut().zip(self.row.chunks_exact(4)) {
-            *byte = shades[0] | shades[1] << 2 | shades[2] << 4 | shades[3] << 6;
+        let [low, high] = Planes(self.row).to_bytes();
+        let pixels = low[MARGIN / 8..].iter().zip(&high[MARGIN / 8..]);
+        for (packed, (&low, &high)) in out.chunks_exact_mut(2).zip(pixels) {
+            let pixels = SPREAD[usize::from(low)] | SPREAD[usize::from(high)] << 1;
+            packed.copy_from_slice(&pixels.to_le_bytes());
         }
     }
 }
 
-/// Spreads the bits of a byte over eight bytes, the leftmost pixel (bit 7) first.
-const SPREAD: [u64; 256] = {
+/// Columns left of the screen, so that every object and scrolled tile has a place to begin.
+const MARGIN: usize = 8;
+
+/// A bit for each of 192 columns, the leftmost in the highest bit; column 8 is the screen's first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bits([u64; 3]);
+
+impl Field for Bits {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn get(&mut self, reader: &mut Reader) -> Result<(), StateError> {
+        self.0.get(reader)
+    }
+}
+
+impl Bits {
+    /// All columns from `start` on.
+    fn from(start: usize) -> Self {
+        Bits([u64::MAX; 3]).right(start)
+    }
+
+    /// Eight columns from `start` on.
+    fn byte(byte: u8, start: usize) -> Self {
+        Bits([u64::from(byte) << 56, 0, 0]).right(start)
+    }
+
+    fn left(self, count: usize) -> Self {
+        let [a, b, c] = self.0;
+        if count == 0 {
+            return self;
+        }
+        let back = 64 - count;
+        Bits([a << count | b >> back, b << count | c >> back, c << count])
+    }
+
+    fn right(self, count: usize) -> Self {
+        let [a, b, c] = match (self.0, count / 64) {
+            (bits, 0) => bits,
+            ([a, b, _], 1) => [0, a, b],
+            ([a, ..], 2) => [0, 0, a],
+            _ => [0; 3],
+        };
+        let count = count % 64;
+        if count == 0 {
+            return Bits([a, b, c]);
+        }
+        let back = 64 - count;
+        Bits([a >> count, b >> count | a << back, c >> count | b << back])
+    }
+}
+
+impl BitAnd for Bits {
+    type Output = Self;
+    fn bitand(self, Bits([d, e, f]): Self) -> Self {
+        let Bits([a, b, c]) = self;
+        Bits([a & d, b & e, c & f])
+    }
+}
+
+impl BitOr for Bits {
+    type Output = Self;
+    fn bitor(self, Bits([d, e, f]): Self) -> Self {
+        let Bits([a, b, c]) = self;
+        Bits([a | d, b | e, c | f])
+    }
+}
+
+impl Not for Bits {
+    type Output = Self;
+    fn not(self) -> Self {
+        Bits(self.0.map(|bits| !bits))
+    }
+}
+
+/// The low and the high bits of a line's colours or shades.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Planes([Bits; 2]);
+
+impl Planes {
+    fn from_bytes(bytes: &[[u8; 24]; 2]) -> Self {
+        Planes(bytes.map(|plane| {
+            let mut words = [0; 3];
+            for (word, bytes) in words.iter_mut().zip(plane.as_chunks().0) {
+                *word = u64::from_be_bytes(*bytes);
+            }
+            Bits(words)
+        }))
+    }
+
+    fn to_bytes(self) -> [[u8; 24]; 2] {
+        self.0.map(|plane| {
+            let mut bytes = [0; 24];
+            for (bytes, word) in bytes.chunks_exact_mut(8).zip(plane.0) {
+                bytes.copy_from_slice(&word.to_be_bytes());
+            }
+            bytes
+        })
+    }
+
+    fn map(self, operation: impl Fn(Bits) -> Bits) -> Self {
+        Planes(self.0.map(operation))
+    }
+
+    /// `other` in the given columns, `self` elsewhere.
+    fn replaced(self, columns: Bits, other: &Planes) -> Self {
+        let plane = |i: usize| self.0[i] & !columns | other.0[i] & columns;
+        Planes([plane(0), plane(1)])
+    }
+
+    /// The shades that a palette gives to these colours.
+    fn shades(self, palette: u8) -> Self {
+        let [low, high] = self.0;
+        let colours = [!(low | high), low & !high, high & !low, low & high];
+        let plane = |bit: usize| {
+            (colours.iter().enumerate())
+                .filter(|(colour, _)| palette >> (2 * colour + bit) & 1 == 1)
+                .fold(Bits::default(), |all, (_, &columns)| all | columns)
+        };
+        Planes([plane(0), plane(1)])
+    }
+}
+
+/// Spreads the bits of a byte over the even bits of a word, the leftmost pixel (bit 7) lowest.
+const SPREAD: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         let mut bit = 0;
         while bit < 8 {
-            table[byte] |= ((byte as u64 >> (7 - bit)) & 1) << (8 * bit);
+            table[byte] |= ((byte as u16 >> (7 - bit)) & 1) << (2 * bit);
             bit += 1;
         }
         byte += 1;
