@@ -11,6 +11,11 @@ pub trait Memory {
     fn write(&mut self, address: u16, value: u8);
     /// An M-cycle without a bus access.
     fn idle(&mut self);
+    /// Reads the instruction's next byte.
+    #[inline(always)]
+    fn fetch(&mut self, pc: u16) -> u8 {
+        self.read(pc)
+    }
 }
 
 /// What the processor sees of the machine besides: interrupts, and waiting for them.
@@ -151,7 +156,7 @@ impl Cpu {
 
     #[inline(always)]
     pub(crate) fn fetch<T: Memory>(&mut self, bus: &mut T) -> u8 {
-        let value = bus.read(self.pc);
+        let value = bus.fetch(self.pc);
         self.pc = self.pc.wrapping_add(1);
         value
     }

@@ -168,8 +168,9 @@ impl Mmu {
     }
 
     /// Where 0000..=3FFF and 4000..=7FFF begin in the ROM.
-    pub(crate) fn rom_offset(&self) -> [usize; 2] {
-        self.parts.mapper.rom_offset.map(|offset| offset as usize)
+    pub(crate) fn rom_offset(&self) -> (usize, usize) {
+        let [low, high] = self.parts.mapper.rom_offset;
+        (low as usize, high as usize)
     }
 
     pub fn set_buttons(&mut self, held: u8) {

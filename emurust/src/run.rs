@@ -16,12 +16,48 @@ struct FastBus<'a> {
     clock: u64,
     /// No instruction begins at this time or later.
     limit: u64,
+    /// The bytes of the instruction that are still to come, the next one lowest.
+    code: u32,
     rom: &'a [u8],
-    rom_offset: [usize; 2],
+    rom_offset: (usize, usize),
+    /// The ROM bank that was last executed from, and its first address.
+    bank: &'a [u8],
+    bank_start: u16,
     mmu: &'a mut Mmu,
 }
 
 impl FastBus<'_> {
+    /// The four bytes from `pc` on, if they lie together in memory that is read directly.
+    #[inline(always)]
+    fn code_at(&mut self, pc: u16) -> Option<u32> {
+        let index = usize::from(pc.wrapping_sub(self.bank_start));
+        if let Some(code) = self.bank.get(index..index + 4) {
+            return code.first_chunk().map(|&code| u32::from_le_bytes(code));
+        }
+        let index = usize::from(pc);
+        let bytes = match pc {
+            0x0000..=0x7FFC => {
+                let bank = self.rom_index(pc & 0x4000);
+                self.bank = self.rom.get(bank..bank + 0x4000)?;
+                self.bank_start = pc & 0x4000;
+                self.bank.get(index & 0x3FFF..)?
+            }
+            0xC000..=0xDFFC => &self.mmu.parts.wram[index & 0x1FFF..],
+            0xFF80..=0xFFFB => &self.mmu.parts.hram[index & 0x7F..],
+            _ => return None,
+        };
+        bytes.first_chunk().map(|&code| u32::from_le_bytes(code))
+    }
+
+    #[inline(always)]
+    fn rom_index(&self, address: u16) -> usize {
+        let offset = match address {
+            0x0000..=0x3FFF => self.rom_offset.0,
+            _ => self.rom_offset.1,
+        };
+        offset + usize::from(address & 0x3FFF)
+    }
+
     #[inline(never)]
     fn read_slow(mmu: &mut Mmu, clock: u64, address: u16) -> u8 {
         mmu.parts.clock = clock;
@@ -46,13 +82,7 @@ impl Memory for FastBus<'_> {
     fn read(&mut self, address: u16) -> u8 {
         let index = usize::from(address);
         let value = match address {
-            0x0000..=0x7FFF => {
-                let offset = self.rom_offset[index >> 14 & 1];
-                self.rom
-                    .get(offset + (index & 0x3FFF))
-                    .copied()
-                    .unwrap_or(0xFF)
-            }
+            0x0000..=0x7FFF => (self.rom.get(self.rom_index(address)).copied()).unwrap_or(0xFF),
             0xC000..=0xDFFF => self.mmu.parts.wram[index & 0x1FFF],
             0xFF80..=0xFFFE => self.mmu.parts.hram[index & 0x7F],
             _ => Self::read_slow(self.mmu, self.clock, address),
@@ -73,10 +103,19 @@ impl Memory for FastBus<'_> {
                 }
                 if address < 0x8000 {
                     self.rom_offset = self.mmu.rom_offset();
+                    self.bank = &[];
                 }
             }
         }
         self.clock += M_CYCLE;
+    }
+
+    #[inline(always)]
+    fn fetch(&mut self, _pc: u16) -> u8 {
+        let byte = self.code as u8;
+        self.code >>= 8;
+        self.clock += M_CYCLE;
+        byte
     }
 
     #[inline(always)]
@@ -156,21 +195,28 @@ fn run_to_loop(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, limit: u64, look_at: u32
     let mut bus = FastBus {
         clock: mmu.parts.clock,
         limit,
+        code: 0,
         rom: &rom.bytes,
         rom_offset: mmu.rom_offset(),
+        bank: &[],
+        bank_start: 0,
         mmu,
     };
     let mut in_loop = false;
     let (mut loop_start, mut turns) = (0, 0);
     while bus.clock < bus.limit {
         let start = local.pc;
-        let op = bus.read(start);
+        let Some(code) = bus.code_at(start) else {
+            break;
+        };
+        bus.code = code;
+        let op = local.fetch(&mut bus);
         by_opcode!(op, code => {
             if needs_step(code) {
+                local.pc = start;
                 bus.clock -= M_CYCLE;
                 break;
             }
-            local.pc = start.wrapping_add(1);
             if code == 0xCB {
                 let op = local.fetch(&mut bus);
                 by_opcode!(op, code => local.execute_cb(&mut bus, code));

@@ -131,8 +131,8 @@ impl Ppu {
         };
         let mut planes = [[0u8; 24]; 2];
         for i in 0..=WIDTH / 8 {
-            let tile = self.vram[map_row + (column + i) % 32];
-            let index = base + usize::from(tile ^ flip) * 16 + row;
+            let tile = self.vram[(map_row + (column + i) % 32) & 0x1FFF];
+            let index = (base + usize::from(tile ^ flip) * 16 + row) & 0x1FFE;
             planes[0][at + i] = self.vram[index];
             planes[1][at + i] = self.vram[index + 1];
         }
@@ -293,12 +293,18 @@ impl Planes {
 
     /// The shades that a palette gives to these colours.
     fn shades(self, palette: u8) -> Self {
+        const IDENTITY: u8 = 0xE4;
+        if palette == IDENTITY {
+            return self;
+        }
         let [low, high] = self.0;
         let colours = [!(low | high), low & !high, high & !low, low & high];
         let plane = |bit: usize| {
-            (colours.iter().enumerate())
-                .filter(|(colour, _)| palette >> (2 * colour + bit) & 1 == 1)
-                .fold(Bits::default(), |all, (_, &columns)| all | columns)
+            let with_bit = |colour: usize| {
+                let chosen = u64::from(palette >> (2 * colour + bit) & 1).wrapping_neg();
+                colours[colour] & Bits([chosen; 3])
+            };
+            with_bit(0) | with_bit(1) | with_bit(2) | with_bit(3)
         };
         Planes([plane(0), plane(1)])
     }
