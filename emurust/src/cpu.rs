@@ -58,20 +58,93 @@ const B: usize = 0;
 const C: usize = 1;
 const D: usize = 2;
 const H: usize = 4;
-/// Opcodes encode `(HL)` as register 6; its slot in the register file holds the flags instead.
-const F: usize = 6;
 const A: usize = 7;
+
+/// The opcode that selects the second table.
+pub(crate) const PREFIX: u8 = 0xCB;
 
 const ZERO: u8 = 0x80;
 const SUBTRACT: u8 = 0x40;
 const HALF: u8 = 0x20;
 const CARRY: u8 = 0x10;
 
+/// Matches an opcode against every literal, so that `$body` is compiled once for each, with the
+/// constant `$code`.
+macro_rules! match_opcode {
+    ($op:expr, $code:ident => $body:expr) => {
+        match_opcode!(@ $op, $code, $body,
+            0x00 0x01 0x02 0x03 0x04 0x05 0x06 0x07 0x08 0x09 0x0A 0x0B 0x0C 0x0D 0x0E 0x0F
+            0x10 0x11 0x12 0x13 0x14 0x15 0x16 0x17 0x18 0x19 0x1A 0x1B 0x1C 0x1D 0x1E 0x1F
+            0x20 0x21 0x22 0x23 0x24 0x25 0x26 0x27 0x28 0x29 0x2A 0x2B 0x2C 0x2D 0x2E 0x2F
+            0x30 0x31 0x32 0x33 0x34 0x35 0x36 0x37 0x38 0x39 0x3A 0x3B 0x3C 0x3D 0x3E 0x3F
+            0x40 0x41 0x42 0x43 0x44 0x45 0x46 0x47 0x48 0x49 0x4A 0x4B 0x4C 0x4D 0x4E 0x4F
+            0x50 0x51 0x52 0x53 0x54 0x55 0x56 0x57 0x58 0x59 0x5A 0x5B 0x5C 0x5D 0x5E 0x5F
+            0x60 0x61 0x62 0x63 0x64 0x65 0x66 0x67 0x68 0x69 0x6A 0x6B 0x6C 0x6D 0x6E 0x6F
+            0x70 0x71 0x72 0x73 0x74 0x75 0x76 0x77 0x78 0x79 0x7A 0x7B 0x7C 0x7D 0x7E 0x7F
+            0x80 0x81 0x82 0x83 0x84 0x85 0x86 0x87 0x88 0x89 0x8A 0x8B 0x8C 0x8D 0x8E 0x8F
+            0x90 0x91 0x92 0x93 0x94 0x95 0x96 0x97 0x98 0x99 0x9A 0x9B 0x9C 0x9D 0x9E 0x9F
+            0xA0 0xA1 0xA2 0xA3 0xA4 0xA5 0xA6 0xA7 0xA8 0xA9 0xAA 0xAB 0xAC 0xAD 0xAE 0xAF
+            0xB0 0xB1 0xB2 0xB3 0xB4 0xB5 0xB6 0xB7 0xB8 0xB9 0xBA 0xBB 0xBC 0xBD 0xBE 0xBF
+            0xC0 0xC1 0xC2 0xC3 0xC4 0xC5 0xC6 0xC7 0xC8 0xC9 0xCA 0xCB 0xCC 0xCD 0xCE 0xCF
+            0xD0 0xD1 0xD2 0xD3 0xD4 0xD5 0xD6 0xD7 0xD8 0xD9 0xDA 0xDB 0xDC 0xDD 0xDE 0xDF
+            0xE0 0xE1 0xE2 0xE3 0xE4 0xE5 0xE6 0xE7 0xE8 0xE9 0xEA 0xEB 0xEC 0xED 0xEE 0xEF
+            0xF0 0xF1 0xF2 0xF3 0xF4 0xF5 0xF6 0xF7 0xF8 0xF9 0xFA 0xFB 0xFC 0xFD 0xFE 0xFF
+        )
+    };
+    (@ $op:expr, $code:ident, $body:expr, $($literal:literal)*) => {
+        match $op {
+            $($literal => { const $code: u8 = $literal; $body })*
+        }
+    };
+}
+pub(crate) use match_opcode;
+
+/// The flags as what they follow from: most are overwritten before a program looks at them.
+#[derive(Clone, Copy, Debug)]
+pub struct Flags {
+    /// Z is set where this is 0.
+    zero: u8,
+    /// N: 40 or 0.
+    subtract: u8,
+    /// H is bit 4 of this.
+    half: u8,
+    /// C: 1 or 0.
+    carry: u8,
+}
+
+impl Flags {
+    /// The register F.
+    pub fn byte(self) -> u8 {
+        flag(self.zero == 0, ZERO) | self.subtract | (self.half & 0x10) << 1 | self.carry << 4
+    }
+}
+
+impl From<u8> for Flags {
+    /// The low four bits do not exist.
+    fn from(f: u8) -> Self {
+        Flags {
+            zero: !f & ZERO,
+            subtract: f & SUBTRACT,
+            half: (f & HALF) >> 1,
+            carry: (f & CARRY) >> 4,
+        }
+    }
+}
+
+impl PartialEq for Flags {
+    fn eq(&self, other: &Self) -> bool {
+        self.byte() == other.byte()
+    }
+}
+
+impl Eq for Flags {}
+
 /// The processor's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpu {
-    /// B C D E H L F A, the order of the opcodes' register field.
+    /// B C D E H L - A, the order of the opcodes' register field, where 6 stands for `(HL)`.
     pub regs: [u8; 8],
+    pub flags: Flags,
     pub pc: u16,
     pub sp: u16,
     /// Interrupt master enable.
@@ -97,7 +170,8 @@ impl Cpu {
     pub fn after_boot(header_checksum: u8) -> Self {
         let f = if header_checksum == 0 { 0x80 } else { 0xB0 };
         Cpu {
-            regs: [0x00, 0x13, 0x00, 0xD8, 0x01, 0x4D, f, 0x01],
+            regs: [0x00, 0x13, 0x00, 0xD8, 0x01, 0x4D, 0, 0x01],
+            flags: Flags::from(f),
             pc: 0x0100,
             sp: 0xFFFE,
             ime: false,
@@ -118,7 +192,7 @@ impl Cpu {
     }
 
     pub fn af(&self) -> u16 {
-        u16::from_be_bytes([self.regs[A], self.regs[F]])
+        u16::from_be_bytes([self.regs[A], self.flags.byte()])
     }
 
     pub fn bc(&self) -> u16 {
@@ -198,8 +272,12 @@ impl Cpu {
     /// The condition of `op & 0x18`: NZ, Z, NC, C.
     #[inline(always)]
     fn condition(&self, op: u8) -> bool {
-        let mask = if op & 0x10 == 0 { ZERO } else { CARRY };
-        (self.regs[F] & mask != 0) == (op & 0x08 != 0)
+        let set = if op & 0x10 == 0 {
+            self.flags.zero == 0
+        } else {
+            self.flags.carry != 0
+        };
+        set == (op & 0x08 != 0)
     }
 
     /// The next instruction is a plain one, unless an interrupt comes first.
@@ -246,7 +324,7 @@ impl Cpu {
         }
         match op {
             0x76 => self.halt(bus, after_ei),
-            _ => self.execute(bus, op),
+            op => match_opcode!(op, OP => self.execute::<T, OP>(bus)),
         }
     }
 
@@ -282,21 +360,12 @@ impl Cpu {
         }
     }
 
-    /// Any opcode but HALT (76).
-    #[inline(always)]
-    pub(crate) fn execute<T: Memory>(&mut self, bus: &mut T, op: u8) {
-        match op {
+    /// Any opcode but HALT (76). Compiled once for each.
+    pub(crate) fn execute<T: Memory, const OP: u8>(&mut self, bus: &mut T) {
+        let op = OP;
+        match OP {
             0x00 => {}
             0x10 => self.state = RunState::Stopped,
-
-            // 8-bit loads
-            0x40..=0x7F => {
-                let value = self.operand(bus, op);
-                match (op >> 3) & 7 {
-                    6 => bus.write(self.hl(), value),
-                    r => self.regs[usize::from(r)] = value,
-                }
-            }
             0x06 | 0x0E | 0x16 | 0x1E | 0x26 | 0x2E | 0x3E => {
                 self.regs[usize::from((op >> 3) & 7)] = self.fetch(bus)
             }
@@ -316,6 +385,87 @@ impl Cpu {
                 let hl = self.step_hl(op);
                 self.regs[A] = bus.read(hl)
             }
+            // 16-bit loads
+            0x01 | 0x11 | 0x21 | 0x31 => {
+                let value = self.fetch16(bus);
+                self.set_rr(op, value)
+            }
+            0x08 => {
+                let address = self.fetch16(bus);
+                let [hi, lo] = self.sp.to_be_bytes();
+                bus.write(address, lo);
+                bus.write(address.wrapping_add(1), hi)
+            }
+            0x34 => {
+                let value = bus.read(self.hl());
+                let value = self.inc(value);
+                bus.write(self.hl(), value)
+            }
+            0x35 => {
+                let value = bus.read(self.hl());
+                let value = self.dec(value);
+                bus.write(self.hl(), value)
+            }
+            0x04 | 0x0C | 0x14 | 0x1C | 0x24 | 0x2C | 0x3C => {
+                let r = usize::from(op >> 3);
+                self.regs[r] = self.inc(self.regs[r])
+            }
+            0x05 | 0x0D | 0x15 | 0x1D | 0x25 | 0x2D | 0x3D => {
+                let r = usize::from(op >> 3);
+                self.regs[r] = self.dec(self.regs[r])
+            }
+            0x27 => self.daa(),
+            0x2F => {
+                self.regs[A] = !self.regs[A];
+                self.flags.subtract = SUBTRACT;
+                self.flags.half = 0x10
+            }
+            0x37 => self.set_flags(self.flags.zero, 0, 0, 1),
+            0x3F => self.set_flags(self.flags.zero, 0, 0, self.flags.carry ^ 1),
+            // 16-bit arithmetic
+            0x03 | 0x13 | 0x23 | 0x33 => {
+                bus.idle();
+                self.set_rr(op, self.rr(op).wrapping_add(1))
+            }
+            0x0B | 0x1B | 0x2B | 0x3B => {
+                bus.idle();
+                self.set_rr(op, self.rr(op).wrapping_sub(1))
+            }
+            0x09 | 0x19 | 0x29 | 0x39 => {
+                bus.idle();
+                let (hl, value) = (self.hl(), self.rr(op));
+                let (sum, carry) = hl.overflowing_add(value);
+                let half = ((hl ^ value ^ sum) >> 8) as u8;
+                self.set_flags(self.flags.zero, 0, half, u8::from(carry));
+                self.set_pair(H, sum)
+            }
+            // Rotates of A clear the zero flag; the CB forms set it.
+            0x07 | 0x0F | 0x17 | 0x1F => {
+                self.regs[A] = self.rotate(op, self.regs[A]);
+                self.flags.zero = 1
+            }
+            // Jumps
+            0x18 => {
+                let offset = self.fetch(bus);
+                self.jump_relative(bus, offset)
+            }
+            0x20 | 0x28 | 0x30 | 0x38 => {
+                let offset = self.fetch(bus);
+                if self.condition(op) {
+                    self.jump_relative(bus, offset)
+                }
+            }
+            0x40..=0x7F => {
+                let value = self.operand(bus, op);
+                match (op >> 3) & 7 {
+                    6 => bus.write(self.hl(), value),
+                    r => self.regs[usize::from(r)] = value,
+                }
+            }
+            0x80..=0xBF => {
+                let value = self.operand(bus, op);
+                self.alu(op, value)
+            }
             0xE0 => {
                 let address = 0xFF00 | u16::from(self.fetch(bus));
                 bus.write(address, self.regs[A])
@@ -333,18 +483,6 @@ impl Cpu {
             0xFA => {
                 let address = self.fetch16(bus);
                 self.regs[A] = bus.read(address)
-            }
-
-            // 16-bit loads
-            0x01 | 0x11 | 0x21 | 0x31 => {
-                let value = self.fetch16(bus);
-                self.set_rr(op, value)
-            }
-            0x08 => {
-                let address = self.fetch16(bus);
-                let [hi, lo] = self.sp.to_be_bytes();
-                bus.write(address, lo);
-                bus.write(address.wrapping_add(1), hi)
             }
             0xF9 => {
                 bus.idle();
@@ -370,60 +508,11 @@ impl Cpu {
             0xF1 => {
                 let [a, f] = self.pop(bus).to_be_bytes();
                 self.regs[A] = a;
-                self.regs[F] = f & 0xF0
-            }
-
-            // 8-bit arithmetic
-            0x80..=0xBF => {
-                let value = self.operand(bus, op);
-                self.alu(op, value)
+                self.flags = Flags::from(f)
             }
             0xC6 | 0xCE | 0xD6 | 0xDE | 0xE6 | 0xEE | 0xF6 | 0xFE => {
                 let value = self.fetch(bus);
                 self.alu(op, value)
-            }
-            0x34 => {
-                let value = bus.read(self.hl());
-                let value = self.inc(value);
-                bus.write(self.hl(), value)
-            }
-            0x35 => {
-                let value = bus.read(self.hl());
-                let value = self.dec(value);
-                bus.write(self.hl(), value)
-            }
-            0x04 | 0x0C | 0x14 | 0x1C | 0x24 | 0x2C | 0x3C => {
-                let r = usize::from(op >> 3);
-                self.regs[r] = self.inc(self.regs[r])
-            }
-            0x05 | 0x0D | 0x15 | 0x1D | 0x25 | 0x2D | 0x3D => {
-                let r = usize::from(op >> 3);
-                self.regs[r] = self.dec(self.regs[r])
-            }
-            0x27 => self.daa(),
-            0x2F => {
-                self.regs[A] = !self.regs[A];
-                self.regs[F] |= SUBTRACT | HALF
-            }
-            0x37 => self.regs[F] = (self.regs[F] & ZERO) | CARRY,
-            0x3F => self.regs[F] = (self.regs[F] & (ZERO | CARRY)) ^ CARRY,
-
-            // 16-bit arithmetic
-            0x03 | 0x13 | 0x23 | 0x33 => {
-                bus.idle();
-                self.set_rr(op, self.rr(op).wrapping_add(1))
-            }
-            0x0B | 0x1B | 0x2B | 0x3B => {
-                bus.idle();
-                self.set_rr(op, self.rr(op).wrapping_sub(1))
-            }
-            0x09 | 0x19 | 0x29 | 0x39 => {
-                bus.idle();
-                let (hl, value) = (self.hl(), self.rr(op));
-                let (sum, carry) = hl.overflowing_add(value);
-                let half = (hl & 0xFFF) + (value & 0xFFF) > 0xFFF;
-                self.regs[F] = (self.regs[F] & ZERO) | flag(half, HALF) | flag(carry, CARRY);
-                self.set_pair(H, sum)
             }
             0xE8 => {
                 let value = self.sp_plus(bus);
@@ -431,27 +520,9 @@ impl Cpu {
                 bus.idle();
                 self.sp = value
             }
-
-            // Rotates of A clear the zero flag; the CB forms set it.
-            0x07 | 0x0F | 0x17 | 0x1F => {
-                self.regs[A] = self.rotate(op, self.regs[A]);
-                self.regs[F] &= CARRY
-            }
-            0xCB => {
+            PREFIX => {
                 let op = self.fetch(bus);
-                self.execute_cb(bus, op)
-            }
-
-            // Jumps
-            0x18 => {
-                let offset = self.fetch(bus);
-                self.jump_relative(bus, offset)
-            }
-            0x20 | 0x28 | 0x30 | 0x38 => {
-                let offset = self.fetch(bus);
-                if self.condition(op) {
-                    self.jump_relative(bus, offset)
-                }
+                match_opcode!(op, OP => self.execute_prefixed::<T, OP>(bus))
             }
             0xC3 => {
                 let target = self.fetch16(bus);
@@ -490,7 +561,6 @@ impl Cpu {
                     self.ret(bus)
                 }
             }
-
             0xF3 => self.ime = false,
             0xFB => self.ei_delay = true,
             0xD3 | 0xDB | 0xDD | 0xE3 | 0xE4 | 0xEB | 0xEC | 0xED | 0xF4 | 0xFC | 0xFD => {
@@ -532,38 +602,45 @@ impl Cpu {
     fn sp_plus<T: Memory>(&mut self, bus: &mut T) -> u16 {
         let offset = self.fetch(bus);
         let low = self.sp as u8;
-        let half = (low & 0xF) + (offset & 0xF) > 0xF;
-        let carry = low.checked_add(offset).is_none();
-        self.regs[F] = flag(half, HALF) | flag(carry, CARRY);
+        let (sum, carry) = low.overflowing_add(offset);
+        self.set_flags(1, 0, low ^ offset ^ sum, u8::from(carry));
         self.sp.wrapping_add_signed(i16::from(offset as i8))
+    }
+
+    #[inline(always)]
+    fn set_flags(&mut self, zero: u8, subtract: u8, half: u8, carry: u8) {
+        self.flags = Flags {
+            zero,
+            subtract,
+            half,
+            carry,
+        };
     }
 
     /// ADD ADC SUB SBC AND XOR OR CP, chosen by `op & 0x38`.
     #[inline(always)]
     pub(crate) fn alu(&mut self, op: u8, value: u8) {
         let a = self.regs[A];
-        let carry_in = (self.regs[F] & CARRY) >> 4;
-        let add = |carry: u8| {
-            let sum = u16::from(a) + u16::from(value) + u16::from(carry);
-            let half = (a & 0xF) + (value & 0xF) + carry > 0xF;
-            (sum as u8, flag(half, HALF) | flag(sum > 0xFF, CARRY))
+        let carry_in = match (op >> 3) & 7 {
+            1 | 3 => u16::from(self.flags.carry),
+            _ => 0,
         };
-        let subtract = |carry: u8| {
-            let result = a.wrapping_sub(value).wrapping_sub(carry);
-            let half = (a & 0xF) < (value & 0xF) + carry;
-            let borrow = u16::from(a) < u16::from(value) + u16::from(carry);
-            (result, SUBTRACT | flag(half, HALF) | flag(borrow, CARRY))
+        let (wide_a, wide_value) = (u16::from(a), u16::from(value));
+        let result = match (op >> 3) & 7 {
+            0 | 1 => wide_a + wide_value + carry_in,
+            2 | 3 | 7 => wide_a.wrapping_sub(wide_value).wrapping_sub(carry_in),
+            4 => wide_a & wide_value,
+            5 => wide_a ^ wide_value,
+            _ => wide_a | wide_value,
         };
-        let (result, flags) = match (op >> 3) & 7 {
-            0 => add(0),
-            1 => add(carry_in),
-            2 | 7 => subtract(0),
-            3 => subtract(carry_in),
-            4 => (a & value, HALF),
-            5 => (a ^ value, 0),
-            _ => (a | value, 0),
-        };
-        self.regs[F] = flags | flag(result == 0, ZERO);
+        let carry = (result >> 8) as u8 & 1;
+        let result = result as u8;
+        match (op >> 3) & 7 {
+            0 | 1 => self.set_flags(result, 0, a ^ value ^ result, carry),
+            2 | 3 | 7 => self.set_flags(result, SUBTRACT, a ^ value ^ result, carry),
+            4 => self.set_flags(result, 0, 0x10, 0),
+            _ => self.set_flags(result, 0, 0, 0),
+        }
         if op & 0x38 != 0x38 {
             self.regs[A] = result;
         }
@@ -572,27 +649,23 @@ impl Cpu {
     #[inline(always)]
     fn inc(&mut self, value: u8) -> u8 {
         let result = value.wrapping_add(1);
-        self.regs[F] =
-            (self.regs[F] & CARRY) | flag(result == 0, ZERO) | flag(result & 0xF == 0, HALF);
+        self.set_flags(result, 0, value ^ result, self.flags.carry);
         result
     }
 
     #[inline(always)]
     pub(crate) fn dec(&mut self, value: u8) -> u8 {
         let result = value.wrapping_sub(1);
-        self.regs[F] = (self.regs[F] & CARRY)
-            | SUBTRACT
-            | flag(result == 0, ZERO)
-            | flag(result & 0xF == 0xF, HALF);
+        self.set_flags(result, SUBTRACT, value ^ result, self.flags.carry);
         result
     }
 
     #[inline(always)]
     fn daa(&mut self) {
-        let (a, f) = (self.regs[A], self.regs[F]);
-        let subtract = f & SUBTRACT != 0;
-        let carry = f & CARRY != 0 || (!subtract && a > 0x99);
-        let low = f & HALF != 0 || (!subtract && a & 0xF > 9);
+        let (a, flags) = (self.regs[A], self.flags);
+        let subtract = flags.subtract != 0;
+        let carry = flags.carry != 0 || (!subtract && a > 0x99);
+        let low = flags.half & 0x10 != 0 || (!subtract && a & 0xF > 9);
         let correction = flag(carry, 0x60) | flag(low, 0x06);
         let result = if subtract {
             a.wrapping_sub(correction)
@@ -600,13 +673,13 @@ impl Cpu {
             a.wrapping_add(correction)
         };
         self.regs[A] = result;
-        self.regs[F] = (f & SUBTRACT) | flag(result == 0, ZERO) | flag(carry, CARRY);
+        self.set_flags(result, flags.subtract, 0, u8::from(carry));
     }
 
     /// RLC RRC RL RR SLA SRA SWAP SRL, chosen by `op & 0x38`.
     #[inline(always)]
     fn rotate(&mut self, op: u8, value: u8) -> u8 {
-        let carry_in = (self.regs[F] & CARRY) >> 4;
+        let carry_in = self.flags.carry;
         let (result, carry) = match (op >> 3) & 7 {
             0 => (value.rotate_left(1), value >> 7),
             1 => (value.rotate_right(1), value & 1),
@@ -617,18 +690,20 @@ impl Cpu {
             6 => (value.rotate_left(4), 0),
             _ => (value >> 1, value & 1),
         };
-        self.regs[F] = flag(result == 0, ZERO) | carry << 4;
+        self.set_flags(result, 0, 0, carry);
         result
     }
 
+    /// An opcode after the prefix CB.
     #[inline(always)]
-    pub(crate) fn execute_cb<T: Memory>(&mut self, bus: &mut T, op: u8) {
+    pub(crate) fn execute_prefixed<T: Memory, const OP: u8>(&mut self, bus: &mut T) {
+        let op = OP;
         let value = self.operand(bus, op);
         let bit = 1u8 << ((op >> 3) & 7);
-        let result = match op >> 6 {
+        let result = match OP >> 6 {
             0 => self.rotate(op, value),
             1 => {
-                self.regs[F] = (self.regs[F] & CARRY) | HALF | flag(value & bit == 0, ZERO);
+                self.set_flags(value & bit, 0, 0x10, self.flags.carry);
                 return;
             }
             2 => value & !bit,

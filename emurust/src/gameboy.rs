@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::cartridge::Rom;
-use crate::cpu::{Cpu, RunState};
+use crate::cpu::{Cpu, Flags, RunState};
 use crate::mmu::Mmu;
 use crate::ppu::{FRAME_CYCLES, HEIGHT, PICTURE_BYTES, WIDTH};
 use crate::run::run;
@@ -19,11 +19,26 @@ pub const RGB_BYTES: usize = GRAY_BYTES * 3;
 const SLICE_FRAMES: u64 = 64;
 
 const STATE_MAGIC: &[u8; 8] = b"EMURUST\0";
-const STATE_VERSION: u16 = 1;
+const STATE_VERSION: u16 = 2;
 
 enum_field!(RunState);
+impl Field for Flags {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(self.byte());
+    }
+    fn get(&mut self, reader: &mut Reader) -> Result<(), StateError> {
+        let byte = reader.take(1)?[0];
+        *self = Flags::from(byte);
+        match byte & 0x0F {
+            0 => Ok(()),
+            _ => Err(StateError::new("the flags have unknown bits")),
+        }
+    }
+}
+
 struct_fields!(Cpu {
     regs,
+    flags,
     pc,
     sp,
     ime,
@@ -208,9 +223,6 @@ impl GameBoy {
         state.mmu.get(&mut reader)?;
         if !reader.is_empty() {
             return Err(StateError::new("the state is too long"));
-        }
-        if state.cpu.regs[6] & 0x0F != 0 {
-            return Err(StateError::new("the flags have unknown bits"));
         }
         if state.frame_end.abs_diff(state.clock()) > FRAME_CYCLES {
             return Err(StateError::new("the frame's end is out of range"));

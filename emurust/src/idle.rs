@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::cpu::{Cpu, Memory};
+use crate::cpu::{match_opcode, Cpu, Memory};
 use crate::mmu::{Mmu, M_CYCLE};
 use crate::run::needs_step;
 
@@ -18,20 +18,29 @@ const LONGEST_LOOP: usize = 16;
 pub fn skip(cpu: &mut Cpu, mmu: &mut Mmu, limit: u64) -> bool {
     let start = mmu.parts.clock;
     let left = limit.saturating_sub(start);
-    let code: [u8; 8] = std::array::from_fn(|i| {
-        let address = cpu.pc.wrapping_add(i as u16);
-        // Registers are never code, and to read them may do something.
-        if (0xFE00..0xFF80).contains(&address) {
-            0xFF
-        } else {
-            mmu.peek(address)
-        }
-    });
+    let code = code_at(cpu.pc, mmu);
     mmu.parts.clock += skip_countdown(cpu, &code, left)
         .or_else(|| wait_for_line(mmu, cpu.pc, &code, left))
         .or_else(|| repeat_unchanged(cpu, mmu, left))
         .unwrap_or(0);
     mmu.parts.clock > start
+}
+
+/// Passes over turns of a countdown in FF80..=FFFE, where the buses are not needed.
+pub fn skip_countdown_in_high_ram(cpu: &mut Cpu, mmu: &mut Mmu, limit: u64) {
+    if cpu.pc >= 0xFF80 {
+        let left = limit.saturating_sub(mmu.parts.clock);
+        let code = code_at(cpu.pc, mmu);
+        mmu.parts.clock += skip_countdown(cpu, &code, left).unwrap_or(0);
+    }
+}
+
+/// Registers are never code, and to read them may do something.
+fn code_at(pc: u16, mmu: &mut Mmu) -> [u8; 8] {
+    std::array::from_fn(|i| match pc.wrapping_add(i as u16) {
+        0xFE00..=0xFF7F => 0xFF,
+        address => mmu.peek(address),
+    })
 }
 
 /// `dec r; jr nz` and `dec rr; ld a, high; or low; jr nz`: the turns left are known.
@@ -120,7 +129,7 @@ fn repeat_unchanged(cpu: &Cpu, mmu: &mut Mmu, left: u64) -> Option<u64> {
         if needs_step(op) || watch.changed {
             return None;
         }
-        turn.execute(&mut watch, op);
+        match_opcode!(op, OP => turn.execute::<_, OP>(&mut watch));
         if turn.pc == cpu.pc {
             break;
         }

@@ -122,8 +122,8 @@ impl Mmu {
     }
 
     fn catch_up_to(&mut self, now: u64) {
-        while self.parts.dma_next <= now {
-            self.copy_dma_byte();
+        if self.parts.dma_next <= now {
+            self.copy_dma(now);
         }
         let parts = &mut self.parts;
         parts.interrupt_flag |= parts.ppu.update(now);
@@ -137,11 +137,14 @@ impl Mmu {
     }
 
     fn predict(&mut self) {
-        let parts = &mut self.parts;
-        parts.next_event = (parts.ppu.next_interrupt())
+        self.parts.next_event = self.next_interrupt().min(self.parts.dma_next);
+    }
+
+    fn next_interrupt(&self) -> u64 {
+        let parts = &self.parts;
+        (parts.ppu.next_interrupt())
             .min(parts.timer.next_interrupt())
             .min(parts.serial.next_interrupt())
-            .min(parts.dma_next);
     }
 
     #[inline]
@@ -160,6 +163,20 @@ impl Mmu {
             return 0;
         }
         self.parts.next_event.min(self.parts.deadline)
+    }
+
+    /// While a DMA runs, the time until which nothing but the transfer happens; None without one.
+    pub(crate) fn dma_wait_limit(&mut self) -> Option<u64> {
+        if self.parts.clock >= self.parts.ppu.dma_end {
+            return None;
+        }
+        self.catch_up();
+        let parts = &self.parts;
+        Some(
+            self.next_interrupt()
+                .min(parts.deadline)
+                .min(parts.ppu.dma_end),
+        )
     }
 
     /// Interrupts that are requested and enabled, as of the last time all parts were up to date.
@@ -340,14 +357,22 @@ impl Mmu {
         Some((u16::from_be_bytes([page, index as u8]), index as usize))
     }
 
-    fn copy_dma_byte(&mut self) {
-        let time = self.parts.dma_next;
-        self.parts.interrupt_flag |= self.parts.ppu.update(time);
-        if let Some((source, index)) = self.dma_byte(time) {
-            self.parts.ppu.oam[index] = self.peek(source);
+    /// Copies the bytes that are due. The LCD shows no objects meanwhile, so that it need not be
+    /// brought up to each.
+    fn copy_dma(&mut self, now: u64) {
+        let end = self.parts.ppu.dma_end.min(now + 1);
+        let mut time = self.parts.dma_next;
+        while time < end {
+            if let Some((source, index)) = self.dma_byte(time) {
+                self.parts.ppu.oam[index] = match source {
+                    0xC000..=0xDFFF => self.parts.wram[usize::from(source) & 0x1FFF],
+                    _ => self.peek(source),
+                };
+            }
+            time += M_CYCLE;
         }
-        let last = time + M_CYCLE == self.parts.ppu.dma_end;
-        self.parts.dma_next = if last { NEVER } else { time + M_CYCLE };
+        let done = time >= self.parts.ppu.dma_end;
+        self.parts.dma_next = if done { NEVER } else { time };
     }
 
     /// The transfer's byte in this M-cycle if it shares a bus with the processor's access: VRAM has

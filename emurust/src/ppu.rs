@@ -317,9 +317,7 @@ impl Ppu {
                 self.begin_line(0);
                 self.window_reached = false;
                 self.window_line = NONE;
-                let completed = self.line_start + HEIGHT as u64 * LINE_CYCLES + 4;
-                self.drawing =
-                    completed + FRAME_CYCLES > self.draw_deadline || self.draw_deadline == 0;
+                self.drawing = self.is_drawn();
                 self.schedule(Phase::OamInterrupt, 3);
             }
             Phase::NewLine => {
@@ -718,6 +716,16 @@ impl Ppu {
     /// Draws the frames that no later frame will follow before `deadline`; 0 draws all.
     pub fn draw_only_before(&mut self, deadline: u64) {
         self.draw_deadline = deadline;
+        self.drawing &= self.is_drawn();
+    }
+
+    /// No frame is completed between this one and the deadline.
+    fn is_drawn(&self) -> bool {
+        let start = self
+            .line_start
+            .wrapping_sub(u64::from(self.line) * LINE_CYCLES);
+        let completed = start.wrapping_add(HEIGHT as u64 * LINE_CYCLES + 4);
+        completed + FRAME_CYCLES > self.draw_deadline || self.draw_deadline == 0
     }
 
     /// A frame was completed after the one in [`Ppu::picture`].

@@ -6,13 +6,14 @@
 
 #![forbid(unsafe_code)]
 
-use crate::cartridge::Rom;
-use crate::cpu::{Cpu, Memory};
+use crate::cartridge::{Rom, ROM_BANK};
+use crate::cpu::{match_opcode, Cpu, Memory, PREFIX};
 use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
-/// The bus with the clock and the ROM's banks at hand.
-struct FastBus<'a> {
+/// The bus with the clock and the ROM's banks at hand, for code in ROM or in RAM. Each is a type of
+/// its own, so that every opcode has one caller and is compiled into it.
+struct FastBus<'a, const IN_ROM: bool> {
     clock: u64,
     /// No instruction begins at this time or later.
     limit: u64,
@@ -20,33 +21,43 @@ struct FastBus<'a> {
     code: u32,
     rom: &'a [u8],
     rom_offset: (usize, usize),
-    /// The ROM bank that was last executed from, and its first address.
-    bank: &'a [u8],
+    /// The ROM bank that is executed from, and its first address.
+    bank: &'a [u8; ROM_BANK],
     bank_start: u16,
     mmu: &'a mut Mmu,
 }
 
-impl FastBus<'_> {
-    /// The four bytes from `pc` on, if they lie together in memory that is read directly.
+/// Four bytes of code are read at once; from here on in a bank they do not lie together.
+const BANK_END: usize = ROM_BANK - 3;
+
+impl<'a, const IN_ROM: bool> FastBus<'a, IN_ROM> {
+    /// The four bytes from `pc` on, if they lie together in ROM or, without `IN_ROM`, in RAM.
     #[inline(always)]
     fn code_at(&mut self, pc: u16) -> Option<u32> {
-        let index = usize::from(pc.wrapping_sub(self.bank_start));
-        if let Some(code) = self.bank.get(index..index + 4) {
-            return code.first_chunk().map(|&code| u32::from_le_bytes(code));
-        }
         let index = usize::from(pc);
-        let bytes = match pc {
-            0x0000..=0x7FFC => {
-                let bank = self.rom_index(pc & 0x4000);
-                self.bank = self.rom.get(bank..bank + 0x4000)?;
+        let bytes = if IN_ROM {
+            let index = usize::from(pc.wrapping_sub(self.bank_start));
+            if index < BANK_END {
+                &self.bank[index..]
+            } else {
                 self.bank_start = pc & 0x4000;
-                self.bank.get(index & 0x3FFF..)?
+                self.bank = self.bank_at(self.bank_start);
+                (self.bank[..BANK_END + 3].get(usize::from(pc - self.bank_start)..))?
             }
-            0xC000..=0xDFFC => &self.mmu.parts.wram[index & 0x1FFF..],
-            0xFF80..=0xFFFB => &self.mmu.parts.hram[index & 0x7F..],
-            _ => return None,
+        } else {
+            match pc {
+                0xC000..=0xDFFC => &self.mmu.parts.wram[index & 0x1FFF..],
+                0xFF80..=0xFFFB => &self.mmu.parts.hram[index & 0x7F..],
+                _ => return None,
+            }
         };
         bytes.first_chunk().map(|&code| u32::from_le_bytes(code))
+    }
+
+    #[inline(always)]
+    fn bank_at(&self, start: u16) -> &'a [u8; ROM_BANK] {
+        let rest = self.rom.get(self.rom_index(start)..).unwrap_or(&[]);
+        rest.first_chunk().unwrap_or(&[0xFF; ROM_BANK])
     }
 
     #[inline(always)]
@@ -77,7 +88,7 @@ impl FastBus<'_> {
     }
 }
 
-impl Memory for FastBus<'_> {
+impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
     #[inline(always)]
     fn read(&mut self, address: u16) -> u8 {
         let index = usize::from(address);
@@ -103,7 +114,7 @@ impl Memory for FastBus<'_> {
                 }
                 if address < 0x8000 {
                     self.rom_offset = self.mmu.rom_offset();
-                    self.bank = &[];
+                    self.bank = self.bank_at(self.bank_start);
                 }
             }
         }
@@ -122,34 +133,6 @@ impl Memory for FastBus<'_> {
     fn idle(&mut self) {
         self.clock += M_CYCLE;
     }
-}
-
-/// Calls a method with a literal opcode, so that each gets code of its own.
-macro_rules! by_opcode {
-    ($op:expr, $code:ident => $body:expr) => {
-        by_opcode!(@ $op, $code, $body,
-            0x00 0x01 0x02 0x03 0x04 0x05 0x06 0x07 0x08 0x09 0x0A 0x0B 0x0C 0x0D 0x0E 0x0F
-            0x10 0x11 0x12 0x13 0x14 0x15 0x16 0x17 0x18 0x19 0x1A 0x1B 0x1C 0x1D 0x1E 0x1F
-            0x20 0x21 0x22 0x23 0x24 0x25 0x26 0x27 0x28 0x29 0x2A 0x2B 0x2C 0x2D 0x2E 0x2F
-            0x30 0x31 0x32 0x33 0x34 0x35 0x36 0x37 0x38 0x39 0x3A 0x3B 0x3C 0x3D 0x3E 0x3F
-            0x40 0x41 0x42 0x43 0x44 0x45 0x46 0x47 0x48 0x49 0x4A 0x4B 0x4C 0x4D 0x4E 0x4F
-            0x50 0x51 0x52 0x53 0x54 0x55 0x56 0x57 0x58 0x59 0x5A 0x5B 0x5C 0x5D 0x5E 0x5F
-            0x60 0x61 0x62 0x63 0x64 0x65 0x66 0x67 0x68 0x69 0x6A 0x6B 0x6C 0x6D 0x6E 0x6F
-            0x70 0x71 0x72 0x73 0x74 0x75 0x76 0x77 0x78 0x79 0x7A 0x7B 0x7C 0x7D 0x7E 0x7F
-            0x80 0x81 0x82 0x83 0x84 0x85 0x86 0x87 0x88 0x89 0x8A 0x8B 0x8C 0x8D 0x8E 0x8F
-            0x90 0x91 0x92 0x93 0x94 0x95 0x96 0x97 0x98 0x99 0x9A 0x9B 0x9C 0x9D 0x9E 0x9F
-            0xA0 0xA1 0xA2 0xA3 0xA4 0xA5 0xA6 0xA7 0xA8 0xA9 0xAA 0xAB 0xAC 0xAD 0xAE 0xAF
-            0xB0 0xB1 0xB2 0xB3 0xB4 0xB5 0xB6 0xB7 0xB8 0xB9 0xBA 0xBB 0xBC 0xBD 0xBE 0xBF
-            0xC0 0xC1 0xC2 0xC3 0xC4 0xC5 0xC6 0xC7 0xC8 0xC9 0xCA 0xCB 0xCC 0xCD 0xCE 0xCF
-            0xD0 0xD1 0xD2 0xD3 0xD4 0xD5 0xD6 0xD7 0xD8 0xD9 0xDA 0xDB 0xDC 0xDD 0xDE 0xDF
-            0xE0 0xE1 0xE2 0xE3 0xE4 0xE5 0xE6 0xE7 0xE8 0xE9 0xEA 0xEB 0xEC 0xED 0xEE 0xEF
-            0xF0 0xF1 0xF2 0xF3 0xF4 0xF5 0xF6 0xF7 0xF8 0xF9 0xFA 0xFB 0xFC 0xFD 0xFE 0xFF)
-    };
-    (@ $op:expr, $code:ident, $body:expr, $($literal:literal)*) => {
-        match $op {
-            $($literal => { let $code: u8 = $literal; $body })*
-        }
-    };
 }
 
 /// HALT, STOP, EI, RETI and illegal opcodes.
@@ -177,10 +160,21 @@ const LATER_LOOKS: u32 = 64;
 
 /// Runs instructions while none of them needs more than [`Cpu::execute`] and no event is due.
 pub fn run(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom) {
+    // During a DMA the buses are not free. Programs sit it out in high RAM.
+    if let Some(limit) = mmu.dma_wait_limit() {
+        if !(cpu.ime && mmu.interrupts() != 0) {
+            idle::skip_countdown_in_high_ram(cpu, mmu, limit);
+        }
+        return;
+    }
     let mut look_at = FIRST_LOOK;
     loop {
         let limit = mmu.run_limit(cpu.ime);
-        if !run_to_loop(cpu, mmu, rom, limit, look_at) {
+        let in_loop = match cpu.pc {
+            0x0000..=0x7FFF => run_to_loop::<true>(cpu, mmu, rom, limit, look_at),
+            _ => run_to_loop::<false>(cpu, mmu, rom, limit, look_at),
+        };
+        if !in_loop {
             return;
         }
         if !idle::skip(cpu, mmu, limit) {
@@ -189,19 +183,26 @@ pub fn run(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom) {
     }
 }
 
-/// Returns whether it stopped because one loop took `look_at` turns.
-fn run_to_loop(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, limit: u64, look_at: u32) -> bool {
+/// Runs code in ROM, or in RAM. Returns whether it stopped because one loop took `look_at` turns.
+fn run_to_loop<const IN_ROM: bool>(
+    cpu: &mut Cpu,
+    mmu: &mut Mmu,
+    rom: &Rom,
+    limit: u64,
+    look_at: u32,
+) -> bool {
     let mut local = cpu.clone();
-    let mut bus = FastBus {
+    let mut bus = FastBus::<IN_ROM> {
         clock: mmu.parts.clock,
         limit,
         code: 0,
         rom: &rom.bytes,
         rom_offset: mmu.rom_offset(),
-        bank: &[],
-        bank_start: 0,
+        bank: &[0xFF; ROM_BANK],
+        bank_start: local.pc & 0x4000,
         mmu,
     };
+    bus.bank = bus.bank_at(bus.bank_start);
     let mut in_loop = false;
     let (mut loop_start, mut turns) = (0, 0);
     while bus.clock < bus.limit {
@@ -211,19 +212,19 @@ fn run_to_loop(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, limit: u64, look_at: u32
         };
         bus.code = code;
         let op = local.fetch(&mut bus);
-        by_opcode!(op, code => {
-            if needs_step(code) {
+        match_opcode!(op, OP => {
+            if needs_step(OP) {
                 local.pc = start;
                 bus.clock -= M_CYCLE;
                 break;
             }
-            if code == 0xCB {
+            if OP == PREFIX {
                 let op = local.fetch(&mut bus);
-                by_opcode!(op, code => local.execute_cb(&mut bus, code));
+                match_opcode!(op, OP => local.execute_prefixed::<_, OP>(&mut bus));
             } else {
-                local.execute(&mut bus, code);
+                local.execute::<_, OP>(&mut bus);
             }
-            if is_jump(code) && local.pc <= start {
+            if is_jump(OP) && local.pc <= start {
                 if local.pc != loop_start {
                     loop_start = local.pc;
                     turns = 0;

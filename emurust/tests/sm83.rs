@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-use emurust::cpu::{Bus, Cpu, Memory, RunState};
+use emurust::cpu::{Bus, Cpu, Flags, Memory, RunState};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ const CASES: &str = concat!(
 );
 /// The order of `Cpu::regs`.
 const REGISTERS: [&str; 8] = ["b", "c", "d", "e", "h", "l", "f", "a"];
+const F: usize = 6;
 
 /// Flat memory that records what each M-cycle did: an address, its value, "r" or "w".
 #[derive(Default)]
@@ -63,6 +64,7 @@ fn number(value: &Value) -> u16 {
 fn set_up(initial: &Value) -> (Cpu, FlatBus) {
     let mut cpu = Cpu::after_boot(0);
     cpu.regs = REGISTERS.map(|name| number(&initial[name]) as u8);
+    cpu.flags = Flags::from(std::mem::take(&mut cpu.regs[F]));
     cpu.pc = number(&initial["pc"]);
     cpu.sp = number(&initial["sp"]);
     cpu.ime = number(&initial["ime"]) == 1;
@@ -100,6 +102,7 @@ fn check(case: &Value) -> Result<(), String> {
         number(&expected["sp"]),
         expected["ime"] == 1,
     );
+    cpu.regs[F] = cpu.flags.byte();
     if cpu.regs != registers || (cpu.pc, cpu.sp, cpu.ime) != pc_sp_ime {
         return Err(format!("registers: expected {expected}, got {cpu:x?}"));
     }
