@@ -114,8 +114,13 @@ fn difference(gameboy: &mut GameBoy, twin: &mut Twin) -> Option<String> {
             gameboy.cpu
         ));
     }
-    if gameboy.cpu != twin.cpu {
-        return Some(format!("{:x?} {:x?}", gameboy.cpu, twin.cpu));
+    let registers = |cpu: &Cpu| {
+        let pairs = [cpu.af(), cpu.bc(), cpu.de(), cpu.hl(), cpu.pc, cpu.sp];
+        (pairs, cpu.ime, cpu.ei_delay, cpu.halt_bug, cpu.state)
+    };
+    let (ours, plain) = (registers(&gameboy.cpu), registers(&twin.cpu));
+    if ours != plain {
+        return Some(format!("{ours:x?} {plain:x?}"));
     }
     for address in 0x8000..=0xFFFF {
         let (ours, plain) = (gameboy.peek(address), mmu.peek(address));
@@ -439,6 +444,41 @@ fn program(random: &mut Random) -> Vec<u8> {
     rom[0x147] = random.of(&[0x00, 0x03, 0x06, 0x10, 0x13, 0x1B]);
     rom[0x149] = random.of(&[0, 2, 3]);
     rom
+}
+
+/// Loops that wait for ever or for a while, interrupted by the timer and by steps' ends.
+#[test]
+fn waiting_loops_run_as_in_the_twin() {
+    let loops: [&[u8]; 12] = [
+        &[0xF0, 0x44, 0xFE, 0x90, 0x20, 0xFA], // ldh a, (LY); cp 90; jr nz
+        &[0xF0, 0x44, 0xFE, 0xFF, 0x20, 0xFA], // ldh a, (LY); cp ff; jr nz
+        &[0xFA, 0x44, 0xFF, 0xFE, 0x05, 0x30, 0xF9], // ld a, (LY); cp 5; jr nc
+        &[0xF0, 0x44, 0xA7, 0x20, 0xFB],       // ldh a, (LY); and a; jr nz
+        &[0xF0, 0x41, 0xE6, 0x03, 0x20, 0xFA], // ldh a, (STAT); and 3; jr nz
+        &[0xF0, 0x41, 0xCB, 0x4F, 0x20, 0xFA], // ldh a, (STAT); bit 1, a; jr nz
+        &[0xF0, 0x04, 0xE6, 0x10, 0x28, 0xFA], // ldh a, (DIV); and 10; jr z
+        &[0xF0, 0x05, 0xFE, 0x80, 0x38, 0xFA], // ldh a, (TIMA); cp 80; jr c
+        &[0xF0, 0x0F, 0xE6, 0x01, 0x28, 0xFA], // ldh a, (IF); and 1; jr z
+        &[0xFA, 0x00, 0xC0, 0xE6, 0x07, 0x20, 0xF9], // ld a, (c000); and 7; jr nz
+        &[0x0B, 0x78, 0xB1, 0x20, 0xFB],       // dec bc; ld a, b; or c; jr nz
+        &[0x05, 0x20, 0xFD, 0x0D, 0x20, 0xFA], // dec b; jr nz; dec c; jr nz
+    ];
+    for (index, code) in loops.iter().enumerate() {
+        for (timer, lcdc) in [(0x05, 0x91), (0x04, 0x91), (0x06, 0x11)] {
+            let mut rom = vec![0; 0x8000];
+            // push af; ld a, (c000); inc a; ld (c000), a; pop af; reti
+            let handler = [0xF5, 0xFA, 0x00, 0xC0, 0x3C, 0xEA, 0x00, 0xC0, 0xF1, 0xD9];
+            rom[0x50..0x50 + handler.len()].copy_from_slice(&handler);
+            rom[0x100..0x104].copy_from_slice(&[0x00, 0xC3, 0x50, 0x01]);
+            // Set TAC, TMA, IE and LCDC; ei; the loop; inc d; jr to the loop.
+            let mut program = vec![0x3E, timer, 0xE0, 0x07, 0x3E, 0x4D, 0xE0, 0x06];
+            program.extend([0x3E, 0x04, 0xE0, 0xFF, 0x3E, lcdc, 0xE0, 0x40, 0xFB]);
+            program.extend(*code);
+            program.extend([0x14, 0x18, (-3 - code.len() as i32) as u8]);
+            rom[0x150..0x150 + program.len()].copy_from_slice(&program);
+            compare(&rom, 1, 12, &format!("loop {index}, LCDC {lcdc:02X}"));
+        }
+    }
 }
 
 fn environment(name: &str, default: u64) -> u64 {
