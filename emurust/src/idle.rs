@@ -110,7 +110,9 @@ fn wait_for_line(mmu: &mut Mmu, start: u16, code: &[u8], left: u64) -> Option<u6
     let now = mmu.parts.clock;
     let until = mmu.parts.ppu.next_line_where(|ly| !waits(ly));
     let turn = cycles * M_CYCLE;
-    Some(left.min(until.saturating_sub(now)) / turn * turn)
+    // The last turn runs, for the line that it leaves in A and the flags.
+    let turns = left.min(until.saturating_sub(now)) / turn;
+    Some(turns.saturating_sub(1) * turn)
 }
 
 /// Any loop that one turn shows to change nothing.

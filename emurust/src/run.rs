@@ -154,6 +154,13 @@ fn is_jump(op: u8) -> bool {
     )
 }
 
+/// Apart from the other opcodes' match, or it would be expanded in each of their arms.
+#[inline(always)]
+fn execute_prefixed(cpu: &mut Cpu, bus: &mut impl Memory) {
+    let op = cpu.fetch(bus);
+    match_opcode!(op, OP => cpu.execute_prefixed::<_, OP>(bus));
+}
+
 /// Turns of a loop after which it is looked at as one that may only wait.
 const FIRST_LOOK: u32 = 4;
 const LATER_LOOKS: u32 = 64;
@@ -219,8 +226,7 @@ fn run_to_loop<const IN_ROM: bool>(
                 break;
             }
             if OP == PREFIX {
-                let op = local.fetch(&mut bus);
-                match_opcode!(op, OP => local.execute_prefixed::<_, OP>(&mut bus));
+                execute_prefixed(&mut local, &mut bus);
             } else {
                 local.execute::<_, OP>(&mut bus);
             }
