@@ -162,7 +162,7 @@ class CurriculumEnvs:
     def load(self, env: int, entry: Entry) -> bool:
         """Load a moment and score it again; False when it does not score as it was saved."""
         self.emulators.import_state(env, entry.state)
-        self.emulators.render(self.obs)
+        self.emulators.render(self.obs, env)
         self.progress.load(env, entry.context)
         envs = np.array([env])
         self.score[envs], self.known[envs] = self.progress.score(self.obs[envs], envs)
