@@ -7,11 +7,12 @@
 #![forbid(unsafe_code)]
 
 use crate::cpu::{match_opcode, Cpu, Memory};
+use crate::joypad::Joypad;
 use crate::mmu::{Mmu, M_CYCLE};
 use crate::run::needs_step;
 
 /// The most instructions of a loop that is tried.
-const LONGEST_LOOP: usize = 16;
+const LONGEST_LOOP: usize = 64;
 
 /// Passes over whole turns of the loop that begins at `cpu.pc`, as far as every instruction in them
 /// begins before `limit`. Returns whether time passed.
@@ -123,6 +124,7 @@ fn repeat_unchanged(cpu: &Cpu, mmu: &mut Mmu, left: u64) -> Option<u64> {
         clock: start,
         stable_until: u64::MAX,
         changed: false,
+        joypad: mmu.parts.joypad.clone(),
         mmu,
     };
     let mut turn = cpu.clone();
@@ -137,7 +139,7 @@ fn repeat_unchanged(cpu: &Cpu, mmu: &mut Mmu, left: u64) -> Option<u64> {
         }
     }
     let length = watch.clock - start;
-    if watch.changed || turn != *cpu {
+    if watch.changed || turn != *cpu || watch.joypad != watch.mmu.parts.joypad {
         return None;
     }
     let stable = watch.stable_until.saturating_sub(start);
@@ -151,6 +153,8 @@ struct Watch<'a> {
     stable_until: u64,
     /// The turn would change something, or read what changes all the time.
     changed: bool,
+    /// Programs select the rows of buttons in turn.
+    joypad: Joypad,
     mmu: &'a mut Mmu,
 }
 
@@ -158,7 +162,8 @@ impl Memory for Watch<'_> {
     fn read(&mut self, address: u16) -> u8 {
         self.clock += M_CYCLE;
         match address {
-            0xFF00 | 0xFF0F | 0xFF40 | 0xFF42 | 0xFF43 | 0xFF45..=0xFF4B => {}
+            0xFF00 => return self.joypad.read(),
+            0xFF0F | 0xFF40 | 0xFF42 | 0xFF43 | 0xFF45..=0xFF4B => {}
             0xFF41 | 0xFF44 => {
                 self.stable_until = self.stable_until.min(self.mmu.parts.ppu.next_change());
             }
@@ -175,6 +180,8 @@ impl Memory for Watch<'_> {
         self.clock += M_CYCLE;
         self.changed |= match address {
             0xC000..=0xFDFF | 0xFF80..=0xFFFE => self.mmu.read_at_clock(address) != value,
+            // A request that is there already stays.
+            0xFF00 => self.joypad.write(value) && !self.mmu.joypad_requested(),
             _ => true,
         };
     }

@@ -179,6 +179,10 @@ impl Mmu {
         )
     }
 
+    pub(crate) fn joypad_requested(&self) -> bool {
+        self.parts.interrupt_flag & JOYPAD_INTERRUPT != 0
+    }
+
     /// Interrupts that are requested and enabled, as of the last time all parts were up to date.
     pub(crate) fn interrupts(&self) -> u8 {
         self.parts.interrupt_flag & self.parts.interrupt_enable & ALL_INTERRUPTS

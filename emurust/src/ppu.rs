@@ -685,6 +685,16 @@ impl Ppu {
         )
     }
 
+    /// Until then VRAM is free and nothing is drawn from it, if no register is written: the LCD is
+    /// off, or in VBlank.
+    pub fn vram_free_until(&self) -> u64 {
+        match self.line {
+            _ if !self.enabled() => NEVER,
+            144.. => self.line_start + (LINES - u64::from(self.line)) * LINE_CYCLES,
+            _ => 0,
+        }
+    }
+
     /// Whether the LCD keeps the processor from reading OAM. The caller has updated the LCD.
     pub fn oam_read_blocked(&self) -> bool {
         self.mode_2_or_3()

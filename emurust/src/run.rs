@@ -17,6 +17,7 @@ struct FastBus<'a, const IN_ROM: bool> {
     clock: u64,
     /// No instruction begins at this time or later.
     limit: u64,
+    vram_free_until: u64,
     /// The bytes of the instruction that are still to come, the next one lowest.
     code: u32,
     rom: &'a [u8],
@@ -96,6 +97,9 @@ impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
             0x0000..=0x7FFF => (self.rom.get(self.rom_index(address)).copied()).unwrap_or(0xFF),
             0xC000..=0xDFFF => self.mmu.parts.wram[index & 0x1FFF],
             0xFF80..=0xFFFE => self.mmu.parts.hram[index & 0x7F],
+            0x8000..=0x9FFF if self.clock < self.vram_free_until => {
+                self.mmu.parts.ppu.vram[index & 0x1FFF]
+            }
             _ => Self::read_slow(self.mmu, self.clock, address),
         };
         self.clock += M_CYCLE;
@@ -108,6 +112,9 @@ impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
         match address {
             0xC000..=0xDFFF => self.mmu.parts.wram[index & 0x1FFF] = value,
             0xFF80..=0xFFFE => self.mmu.parts.hram[index & 0x7F] = value,
+            0x8000..=0x9FFF if self.clock < self.vram_free_until => {
+                self.mmu.parts.ppu.vram[index & 0x1FFF] = value;
+            }
             _ => {
                 if Self::write_slow(self.mmu, self.clock, address, value) {
                     self.limit = 0;
@@ -202,6 +209,7 @@ fn run_to_loop<const IN_ROM: bool>(
     let mut bus = FastBus::<IN_ROM> {
         clock: mmu.parts.clock,
         limit,
+        vram_free_until: mmu.parts.ppu.vram_free_until(),
         code: 0,
         rom: &rom.bytes,
         rom_offset: mmu.rom_offset(),
