@@ -43,7 +43,7 @@ impl<'a, const IN_ROM: bool> FastBus<'a, IN_ROM> {
             } else {
                 self.bank_start = pc & 0x4000;
                 self.bank = self.bank_at(self.bank_start);
-                (self.bank[..BANK_END + 3].get(usize::from(pc - self.bank_start)..))?
+                self.bank.get(usize::from(pc - self.bank_start)..)?
             }
         } else {
             match pc {

@@ -24,24 +24,25 @@ def start(code: str, *arguments: str) -> subprocess.Popen:
 
 INTERRUPTED = """
 from programs import NOISE_ROM, make, masks
-num_threads, num_envs = int(sys.argv[1]), 3
+num_threads, num_envs = int(sys.argv[1]), 64
+actions = masks(*(1 << env % 8 for env in range(num_envs)))
 games, obs = make(NOISE_ROM, num_envs, num_threads=num_threads)
-games.step(masks(1, 2, 4), obs)
+games.step(actions, obs)
 states, shown = [games.export_state(env) for env in range(num_envs)], obs.copy()
 games.frame_skip = 2**20
 print("stepping", flush=True)
 try:
-    games.step(masks(1, 2, 4), obs)
+    games.step(actions, obs)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 assert [games.export_state(env) for env in range(num_envs)] == states
 assert (obs == shown).all()
 games.frame_skip = 3
-games.step(masks(1, 2, 4), obs)
+games.step(actions, obs)
 twin, twin_obs = make(NOISE_ROM, num_envs, num_threads=num_threads)
-twin.step(masks(1, 2, 4), twin_obs)
+twin.step(actions, twin_obs)
 twin.frame_skip = 3
-twin.step(masks(1, 2, 4), twin_obs)
+twin.step(actions, twin_obs)
 assert (obs == twin_obs).all()
 print("the same")
 """
