@@ -23,7 +23,9 @@ def start(code: str, *arguments: str) -> subprocess.Popen:
 
 
 INTERRUPTED = """
+import signal
 from programs import NOISE_ROM, make, masks
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 num_threads, num_envs = int(sys.argv[1]), 64
 actions = masks(*(1 << env % 8 for env in range(num_envs)))
 games, obs = make(NOISE_ROM, num_envs, num_threads=num_threads)
