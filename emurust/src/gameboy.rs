@@ -19,7 +19,7 @@ pub const RGB_BYTES: usize = GRAY_BYTES * 3;
 const SLICE_FRAMES: u64 = 64;
 
 const STATE_MAGIC: &[u8; 8] = b"EMURUST\0";
-const STATE_VERSION: u16 = 2;
+const STATE_VERSION: u16 = 3;
 
 enum_field!(RunState);
 impl Field for Flags {

@@ -28,7 +28,8 @@ const ALL_INTERRUPTS: u8 =
 const BOOT_CYCLES: u64 = 23_440_324;
 
 /// OAM DMA: bytes, and clock cycles from the write of FF46 to the first of them.
-const DMA_CYCLES: u64 = 0xA0 * M_CYCLE;
+const DMA_BYTES: usize = 0xA0;
+const DMA_CYCLES: u64 = DMA_BYTES as u64 * M_CYCLE;
 const DMA_DELAY: u64 = 8;
 
 /// Everything behind the processor's bus, cartridge ROM and RAM aside.
@@ -41,9 +42,9 @@ pub struct Parts {
     pub deadline: u64,
     interrupt_flag: u8,
     interrupt_enable: u8,
-    /// FF46, and when the transfer's next byte is due; [`NEVER`] without one.
+    /// FF46, and how many bytes its transfer has copied.
     dma: u8,
-    dma_next: u64,
+    dma_copied: u8,
     pub timer: Timer,
     pub serial: Serial,
     pub joypad: Joypad,
@@ -61,7 +62,7 @@ struct_fields!(Parts {
     interrupt_flag,
     interrupt_enable,
     dma,
-    dma_next,
+    dma_copied,
     timer,
     serial,
     joypad,
@@ -93,7 +94,7 @@ impl Mmu {
             interrupt_flag: VBLANK_INTERRUPT,
             interrupt_enable: 0,
             dma: 0xFF,
-            dma_next: NEVER,
+            dma_copied: DMA_BYTES as u8,
             timer: Timer::after_boot(clock),
             serial: Serial::after_boot(),
             joypad: Joypad::after_boot(),
@@ -122,8 +123,9 @@ impl Mmu {
     }
 
     fn catch_up_to(&mut self, now: u64) {
-        if self.parts.dma_next <= now {
-            self.copy_dma(now);
+        let dma_done = self.dma_done();
+        if dma_done <= now {
+            self.copy_dma(dma_done);
         }
         let parts = &mut self.parts;
         parts.interrupt_flag |= parts.ppu.update(now);
@@ -137,7 +139,7 @@ impl Mmu {
     }
 
     fn predict(&mut self) {
-        self.parts.next_event = self.next_interrupt().min(self.parts.dma_next);
+        self.parts.next_event = self.next_interrupt().min(self.dma_done());
     }
 
     fn next_interrupt(&self) -> u64 {
@@ -280,6 +282,7 @@ impl Mmu {
             0x8..=0x9 => {
                 self.update_ppu();
                 if !self.parts.ppu.vram_write_blocked() {
+                    self.parts.ppu.draw_lines();
                     self.parts.ppu.vram[offset & 0x1FFF] = value;
                 }
             }
@@ -298,6 +301,7 @@ impl Mmu {
             0xFE00..=0xFE9F => {
                 self.update_ppu();
                 if !self.dma_active() && !self.parts.ppu.oam_write_blocked(now) {
+                    self.parts.ppu.draw_lines();
                     self.parts.ppu.oam[usize::from(address & 0xFF)] = value;
                 }
             }
@@ -339,15 +343,26 @@ impl Mmu {
     /// Writes FF46: one byte an M-cycle is copied, and OAM is locked for the whole transfer.
     fn start_dma(&mut self, page: u8) {
         self.catch_up();
+        self.copy_dma(self.parts.clock);
+        self.parts.ppu.draw_lines();
         let start = self.parts.clock + DMA_DELAY;
         // A transfer that is cut short keeps OAM locked until the new one starts.
         if !self.dma_active() {
             self.parts.ppu.dma_start = start;
         }
         self.parts.ppu.dma_end = start + DMA_CYCLES;
-        self.parts.dma_next = start;
+        self.parts.dma_copied = 0;
         self.parts.dma = page;
         self.predict();
+    }
+
+    /// When the transfer's last byte is due; [`NEVER`] once it is copied.
+    fn dma_done(&self) -> u64 {
+        if usize::from(self.parts.dma_copied) == DMA_BYTES {
+            NEVER
+        } else {
+            self.parts.ppu.dma_end - M_CYCLE
+        }
     }
 
     /// The transfer's byte at `time`: where it comes from, and where in OAM it goes.
@@ -361,22 +376,30 @@ impl Mmu {
         Some((u16::from_be_bytes([page, index as u8]), index as usize))
     }
 
-    /// Copies the bytes that are due. The LCD shows no objects meanwhile, so that it need not be
-    /// brought up to each.
+    /// Copies the bytes that are due at `now`. This can wait until the last is, or until what they
+    /// depend on changes: nobody can read OAM, and the LCD finds no objects in it.
     fn copy_dma(&mut self, now: u64) {
-        let end = self.parts.ppu.dma_end.min(now + 1);
-        let mut time = self.parts.dma_next;
-        while time < end {
-            if let Some((source, index)) = self.dma_byte(time) {
-                self.parts.ppu.oam[index] = match source {
-                    0xC000..=0xDFFF => self.parts.wram[usize::from(source) & 0x1FFF],
-                    _ => self.peek(source),
-                };
-            }
-            time += M_CYCLE;
+        let Some((source, last)) = self.dma_byte(now) else {
+            return;
+        };
+        let due = usize::from(self.parts.dma_copied)..DMA_BYTES.min(last + 1);
+        if due.is_empty() {
+            return;
         }
-        let done = time >= self.parts.ppu.dma_end;
-        self.parts.dma_next = if done { NEVER } else { time };
+        let parts = &mut self.parts;
+        parts.dma_copied = due.end as u8;
+        // Up to now the LCD has seen OAM as it was.
+        parts.interrupt_flag |= parts.ppu.update(now);
+        parts.ppu.draw_lines();
+        let page = source & 0xFF00;
+        if let 0xC000..=0xDFFF = page {
+            let source = &parts.wram[usize::from(page & 0x1FFF)..];
+            parts.ppu.oam[due.clone()].copy_from_slice(&source[due]);
+        } else {
+            for index in due {
+                self.parts.ppu.oam[index] = self.peek(page + index as u16);
+            }
+        }
     }
 
     /// The transfer's byte in this M-cycle if it shares a bus with the processor's access: VRAM has
@@ -384,7 +407,7 @@ impl Mmu {
     #[inline]
     fn dma_conflict(&mut self, address: u16) -> Option<(u16, usize)> {
         if self.parts.clock >= self.parts.ppu.dma_end {
-            if self.parts.dma_next != NEVER {
+            if self.dma_done() != NEVER {
                 self.catch_up();
             }
             return None;
@@ -417,15 +440,15 @@ impl Mmu {
             return Err(StateError::new("the clock is out of range"));
         }
         let (dma_start, dma_end) = (parts.ppu.dma_start, parts.ppu.dma_end);
-        let dma_ok = match parts.dma_next {
-            NEVER => dma_end <= now + M_CYCLE,
-            next => {
-                (now + 1..=now + DMA_DELAY).contains(&next)
-                    && next.is_multiple_of(M_CYCLE)
-                    && dma_end.is_multiple_of(M_CYCLE)
-                    && (next + M_CYCLE..=next + DMA_CYCLES).contains(&dma_end)
-            }
-        } && dma_start <= dma_end;
+        let dma_ok = dma_start <= dma_end
+            && match usize::from(parts.dma_copied) {
+                DMA_BYTES => dma_end <= now + M_CYCLE,
+                copied => {
+                    copied < DMA_BYTES
+                        && dma_end.is_multiple_of(M_CYCLE)
+                        && (now + 2 * M_CYCLE..=now + DMA_DELAY + DMA_CYCLES).contains(&dma_end)
+                }
+            };
         if parts.interrupt_flag & !ALL_INTERRUPTS != 0 || !dma_ok {
             return Err(StateError::new(
                 "interrupt or DMA registers are out of range",
@@ -457,9 +480,14 @@ impl cpu::Memory for Mmu {
     fn write(&mut self, address: u16, value: u8) {
         match self.dma_conflict(address) {
             None => self.write_at_clock(address, value),
-            // RAM does not see the write; both values meet in OAM.
-            Some((0xA000.., index)) => self.parts.ppu.oam[index] &= value,
-            Some((source, _)) => self.write_at_clock(source, value),
+            Some((source, index)) => {
+                self.copy_dma(self.parts.clock);
+                match source {
+                    // RAM does not see the write; both values meet in OAM.
+                    0xA000.. => self.parts.ppu.oam[index] &= value,
+                    _ => self.write_at_clock(source, value),
+                }
+            }
         }
         self.parts.clock += M_CYCLE;
     }

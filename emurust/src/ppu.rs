@@ -3,7 +3,8 @@
 //! The controller is brought up to date when something could see it: a line is a handful of timed
 //! [`Phase`]s, and lines nobody watches are passed over whole. Times within a line follow the DMG:
 //! mode 2 from cycle 4, mode 3 from cycle 84, mode 0 from cycle 257 plus scrolling, window and
-//! sprites. Pixels are drawn only in frames that the caller will return.
+//! sprites. Pixels are drawn only in frames that the caller will return, and no earlier than the
+//! frame ends or something changes that they depend on.
 
 #![forbid(unsafe_code)]
 
@@ -150,18 +151,19 @@ pub struct Ppu {
     coincidence_line: bool,
     /// All STAT sources joined: only a rise of this requests the interrupt.
     stat_line: bool,
-    /// The frame has reached WY.
-    window_reached: bool,
-    /// The window's line, counted only where it shows; `NONE` before its first.
-    window_line: u8,
-    /// The window shows on this line.
-    window_shown: bool,
+    /// The first line that equalled WY in this frame; `NONE` before it.
+    window_from: u8,
 
     /// This frame is drawn.
     drawing: bool,
     /// The first frame after LCDC.7 rises is not shown.
     first_frame: bool,
-    /// Pixels of this line drawn so far, and their shades.
+    /// The first line of which nothing is drawn. Until it is, what it depends on stays as it was.
+    undrawn: u8,
+    /// The last line begun: the window shows on it, the window's line (counted only where it shows;
+    /// `NONE` before its first), pixels drawn so far, and their shades.
+    window_shown: bool,
+    window_line: u8,
     drawn: u8,
     row: [Bits; 2],
     /// The frame in progress, and the last one that was drawn whole.
@@ -198,11 +200,12 @@ struct_fields!(Ppu {
     coincidence,
     coincidence_line,
     stat_line,
-    window_reached,
-    window_line,
-    window_shown,
+    window_from,
     drawing,
     first_frame,
+    undrawn,
+    window_shown,
+    window_line,
     drawn,
     row,
     back,
@@ -240,11 +243,12 @@ impl Ppu {
             coincidence: true,
             coincidence_line: true,
             stat_line: false,
-            window_reached: false,
-            window_line: NONE,
-            window_shown: false,
+            window_from: NONE,
             drawing: true,
             first_frame: false,
+            undrawn: 0,
+            window_shown: false,
+            window_line: NONE,
             drawn: 0,
             row: [Bits::default(); 2],
             back: [0; PICTURE_BYTES],
@@ -254,14 +258,8 @@ impl Ppu {
         };
         ppu.load_logo(logo);
         // The picture on the LCD at that time: the logo.
-        for line in 0..HEIGHT as u8 {
-            ppu.line = line;
-            ppu.drawn = 0;
-            ppu.draw_to(WIDTH as u8);
-            ppu.finish_row();
-        }
+        ppu.draw_lines();
         ppu.picture = ppu.back;
-        ppu.line = 153;
         ppu
     }
 
@@ -309,28 +307,28 @@ impl Ppu {
         self.next = self.line_start + cycle;
     }
 
-    /// Performs the phase that is due.
+    /// Performs the phase that is due, or passes over whole lines.
     fn advance(&mut self, now: u64) -> u8 {
         let mut interrupts = 0;
+        if self.pass_lines(now) {
+            return interrupts;
+        }
         match self.phase {
             Phase::NewFrame => {
                 self.begin_line(0);
-                self.window_reached = false;
+                self.window_from = NONE;
                 self.window_line = NONE;
+                self.undrawn = 0;
                 self.drawing = self.is_drawn();
                 self.schedule(Phase::OamInterrupt, 3);
             }
             Phase::NewLine => {
-                self.reach_window();
-                let skipped = self.skippable_lines(now);
-                if skipped > 0 {
-                    self.skip_lines(skipped);
-                    return interrupts;
-                }
+                self.reach_window(self.line);
                 self.begin_line(self.line + 1);
                 match self.line {
                     0..=143 => self.schedule(Phase::OamInterrupt, 3),
                     144 => {
+                        self.draw_lines();
                         self.compared_line = NONE;
                         interrupts |= self.refresh_stat();
                         self.schedule(Phase::VBlankOam, 2);
@@ -377,15 +375,14 @@ impl Ppu {
                 self.schedule(Phase::Fetch, 91);
             }
             Phase::Fetch => {
-                self.reach_window();
-                let length = self.begin_transfer();
+                self.reach_window(self.line);
                 self.phase = Phase::HBlank;
-                self.next += length;
+                self.next += self.transfer_cycles();
             }
             Phase::HBlank => {
-                if self.drawing {
-                    self.draw_to(WIDTH as u8);
-                    self.finish_row();
+                if self.drawing && self.undrawn > self.line {
+                    self.draw_to(self.line, WIDTH as u8);
+                    self.finish_row(self.line);
                 }
                 self.mode = 0;
                 self.interrupt_mode = 0;
@@ -430,29 +427,33 @@ impl Ppu {
         self.ly = line;
     }
 
-    /// How many lines from the next on are over by `now`, with neither pixels nor interrupts in them.
-    fn skippable_lines(&self, now: u64) -> u8 {
-        if self.stat_enable & (stat::HBLANK | stat::OAM) != 0 {
-            return 0;
-        }
-        let line = self.line + 1;
-        let mut end = match line {
-            0..=143 if !self.drawing => 144,
-            145..=152 => 153,
-            _ => return 0,
+    /// Passes over the lines that are over by `now`, if no interrupts are in them. Returns whether
+    /// there was any.
+    fn pass_lines(&mut self, now: u64) -> bool {
+        let first = match self.phase {
+            Phase::OamInterrupt | Phase::OamScan | Phase::Transfer | Phase::Fetch => self.line,
+            Phase::NewLine => self.line + 1,
+            _ => return false,
         };
-        if self.stat_enable & stat::LYC != 0 && self.lyc >= line {
+        let mut end = match first {
+            0..=143 => 144,
+            145..=152 => 153,
+            _ => return false,
+        };
+        if self.stat_enable & (stat::HBLANK | stat::OAM) != 0 {
+            return false;
+        }
+        if self.stat_enable & stat::LYC != 0 && self.lyc >= first {
             end = end.min(self.lyc);
         }
-        let over = (now - self.next) / LINE_CYCLES;
-        over.min(u64::from(end - line)) as u8
-    }
-
-    /// Passes over `count` whole lines, to the end of the last.
-    fn skip_lines(&mut self, count: u8) {
-        let last = self.line + count;
-        self.window_reached |= (self.line + 1..=last).contains(&self.wy);
-        self.line_start = self.next + u64::from(count - 1) * LINE_CYCLES;
+        let over = u64::from(self.line) + (now - self.line_start) / LINE_CYCLES;
+        let end = over.min(u64::from(end)) as u8;
+        if end <= first {
+            return false;
+        }
+        let last = end - 1;
+        self.reach_window(last);
+        self.line_start += u64::from(last - self.line) * LINE_CYCLES;
         self.line = last;
         self.ly = last;
         self.compared_line = last;
@@ -460,10 +461,14 @@ impl Ppu {
         self.interrupt_mode = self.mode;
         self.refresh_stat();
         self.schedule(Phase::NewLine, LINE_CYCLES);
+        true
     }
 
-    fn reach_window(&mut self) {
-        self.window_reached |= self.wy == self.line;
+    /// Looks for WY among this line and those up to `last`.
+    fn reach_window(&mut self, last: u8) {
+        if (self.line..=last).contains(&self.wy) {
+            self.window_from = self.window_from.min(self.wy);
+        }
     }
 
     /// Mode 2's interrupt also fires as line 144 begins.
@@ -592,16 +597,17 @@ impl Ppu {
     /// Writes FF40..=FF4B except FF46; returns interrupts requested by the write. The caller has
     /// updated the LCD.
     pub fn write(&mut self, address: u16, value: u8, now: u64) -> u8 {
+        self.draw_lines();
         if self.phase == Phase::HBlank && self.drawing {
             // Pixels that have left the LCD controller keep the old value; one pixel sees the bits
             // of both values of a palette.
             let first_pixel = self.line_start + 97 + u64::from(self.scx % 8);
             let pixel = now.saturating_sub(first_pixel).min(WIDTH as u64) as u8;
             if matches!(address, 0xFF47..=0xFF49) {
-                self.draw_to(pixel.saturating_sub(1));
+                self.draw_to(self.line, pixel.saturating_sub(1));
                 *self.palette(address) |= value;
             }
-            self.draw_to(pixel);
+            self.draw_to(self.line, pixel);
         }
         match address & 0xFF {
             0x40 => return self.write_lcdc(value, now),
@@ -664,8 +670,7 @@ impl Ppu {
                 self.compared_line = 0;
                 self.first_frame = true;
                 self.drawing = false;
-                self.window_reached = false;
-                self.window_line = NONE;
+                self.window_from = NONE;
                 self.schedule(Phase::FirstTransfer, 86);
                 self.refresh_stat()
             }
@@ -758,22 +763,49 @@ impl Ppu {
         self.stale = !self.drawing;
     }
 
-    /// Fixes what mode 3 of this line depends on; returns the cycles from here to mode 0.
-    fn begin_transfer(&mut self) -> u64 {
+    /// Draws the lines that are over and not drawn yet, and begins the one that is in mode 3. To be
+    /// called before anything changes that they depend on.
+    pub fn draw_lines(&mut self) {
+        if !self.drawing {
+            return;
+        }
+        let over = self.line + u8::from(self.phase == Phase::NewLine);
+        while self.undrawn < over.min(HEIGHT as u8) {
+            let line = self.undrawn;
+            self.begin_row(line);
+            self.draw_to(line, WIDTH as u8);
+            self.finish_row(line);
+        }
+        if self.phase == Phase::HBlank && self.undrawn == self.line {
+            self.begin_row(self.line);
+        }
+    }
+
+    fn begin_row(&mut self, line: u8) {
+        self.undrawn = line + 1;
         self.drawn = 0;
-        self.window_shown = self.lcdc & lcdc::WINDOW_ENABLE != 0
-            && self.window_reached
-            && usize::from(self.wx) < WIDTH + 6;
-        let mut length = 168 + u64::from(self.scx % 8);
-        if self.window_shown {
-            self.window_line = self.window_line.wrapping_add(1);
-            length += 6;
+        self.window_shown = self.shows_window(line);
+        self.window_line = self.window_line.wrapping_add(u8::from(self.window_shown));
+    }
+
+    fn shows_window(&self, line: u8) -> bool {
+        self.lcdc & lcdc::WINDOW_ENABLE != 0
+            && line >= self.window_from
+            && usize::from(self.wx) < WIDTH + 6
+    }
+
+    /// Cycles from the first fetch of mode 3 to mode 0.
+    fn transfer_cycles(&self) -> u64 {
+        let mut cycles = 168 + u64::from(self.scx % 8);
+        let window = self.shows_window(self.line);
+        if window {
+            cycles += 6;
         }
         if self.lcdc & lcdc::OBJ_ENABLE != 0 {
             // One cycle is lost on lines without objects only.
-            length += self.object_delay().saturating_sub(1);
+            cycles += self.object_delay(window).saturating_sub(1);
         }
-        length
+        cycles
     }
 
     /// Checks a state that was just brought up to `now`.
@@ -808,7 +840,7 @@ impl Ppu {
         if self.mode > 3 || self.stat_enable & !stat::ALL != 0 {
             return fail("status");
         }
-        if usize::from(self.drawn) > WIDTH {
+        if usize::from(self.drawn) > WIDTH || usize::from(self.undrawn) > HEIGHT {
             return fail("line in progress");
         }
         Ok(())

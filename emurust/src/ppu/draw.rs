@@ -7,8 +7,9 @@ use std::ops::{BitAnd, BitOr, Not};
 
 use crate::state::{Field, Reader, StateError};
 
-use super::{lcdc, Ppu, HEIGHT, WIDTH};
+use super::{lcdc, Ppu, LINE_CYCLES, WIDTH};
 
+const OBJS: usize = 40;
 const OBJS_PER_LINE: usize = 10;
 
 /// An object (sprite) of the current line.
@@ -21,22 +22,25 @@ struct Object {
 }
 
 impl Ppu {
-    /// The line's objects: the first ten in OAM order, then sorted by X.
-    fn line_objects(&self) -> ([Object; OBJS_PER_LINE], usize) {
+    /// A line's objects: the first ten in OAM order, then sorted by X.
+    fn line_objects(&self, line: u8) -> ([Object; OBJS_PER_LINE], usize) {
+        let height = self.object_height();
+        let (entries, _) = self.oam.as_chunks::<4>();
+        let mut on_line = [0; OBJS];
+        for (on_line, [y, ..]) in on_line.iter_mut().zip(entries) {
+            *on_line = u8::from((line + 16).wrapping_sub(*y) < height);
+        }
         let mut objects = [Object::default(); OBJS_PER_LINE];
         let mut count = 0;
-        for (index, entry) in self.oam.chunks_exact(4).enumerate() {
-            let row = self.line.wrapping_add(16).wrapping_sub(entry[0]);
-            if row < self.object_height() && !self.hidden_by_dma(index) {
-                objects[count] = Object {
-                    y: entry[0],
-                    x: entry[1],
-                    tile: entry[2],
-                    flags: entry[3],
-                };
-                count += 1;
-                if count == OBJS_PER_LINE {
-                    break;
+        for (group, on_line) in on_line.as_chunks().0.iter().enumerate() {
+            let mut left = u64::from_le_bytes(*on_line);
+            while left != 0 && count < OBJS_PER_LINE {
+                let index = group * 8 + left.trailing_zeros() as usize / 8;
+                left &= left - 1;
+                if !self.hidden_by_dma(line, index) {
+                    let [y, x, tile, flags] = entries[index];
+                    objects[count] = Object { x, y, tile, flags };
+                    count += 1;
                 }
             }
         }
@@ -46,8 +50,9 @@ impl Ppu {
     }
 
     /// Mode 2 looks at an entry every two cycles, and finds none that a DMA transfer has taken.
-    fn hidden_by_dma(&self, index: usize) -> bool {
+    fn hidden_by_dma(&self, line: u8, index: usize) -> bool {
         let time = self.line_start + 4 + 2 * index as u64;
+        let time = time.wrapping_sub(u64::from(self.line.wrapping_sub(line)) * LINE_CYCLES);
         (self.dma_start..self.dma_end).contains(&time)
     }
 
@@ -61,15 +66,15 @@ impl Ppu {
 
     /// Cycles for which fetching objects holds mode 3 up: 6 each, and for the first over each
     /// background or window tile up to 5 more until that tile's fetch is done.
-    pub(super) fn object_delay(&self) -> u64 {
-        let (objects, count) = self.line_objects();
+    pub(super) fn object_delay(&self, window_shown: bool) -> u64 {
+        let (objects, count) = self.line_objects(self.line);
         let mut delay = 0;
         let mut last_tile = None;
         for object in &objects[..count] {
             if object.x >= 168 {
                 break;
             }
-            let over_window = self.window_shown && object.x > self.wx;
+            let over_window = window_shown && object.x > self.wx;
             let column = match over_window {
                 true => u64::from(object.x - self.wx - 1),
                 false => u64::from(object.x) + u64::from(self.scx % 8),
@@ -84,16 +89,16 @@ impl Ppu {
         delay
     }
 
-    /// Draws this line's pixels up to column `end`, with the registers as they are.
-    pub(super) fn draw_to(&mut self, end: u8) {
+    /// Draws the pixels of the line last begun up to column `end`, with the registers as they are.
+    pub(super) fn draw_to(&mut self, line: u8, end: u8) {
         let (start, end) = (usize::from(self.drawn), usize::from(end));
         if start >= end {
             return;
         }
-        let background = self.background();
+        let background = self.background(line);
         let mut row = background.shades(self.bgp);
         if self.lcdc & lcdc::OBJ_ENABLE != 0 {
-            self.draw_objects(&background, &mut row);
+            self.draw_objects(line, &background, &mut row);
         }
         let columns = Bits::from(MARGIN + start) & !Bits::from(MARGIN + end);
         self.row = Planes(self.row).replaced(columns, &row).0;
@@ -101,13 +106,13 @@ impl Ppu {
     }
 
     /// Colours of the line's background and window.
-    fn background(&self) -> Planes {
+    fn background(&self, line: u8) -> Planes {
         if self.lcdc & lcdc::BG_ENABLE == 0 {
             return Planes::default();
         }
         let map = |bit: u8| if self.lcdc & bit != 0 { 0x1C00 } else { 0x1800 };
         // Tiles from the byte of the margin on, so that the first shows its pixels from SCX % 8 on.
-        let y = self.line.wrapping_add(self.scy);
+        let y = line.wrapping_add(self.scy);
         let mut background = self
             .tiles(map(lcdc::BG_MAP), y, usize::from(self.scx / 8), MARGIN / 8)
             .map(|bits| bits.left(usize::from(self.scx % 8)));
@@ -139,8 +144,8 @@ impl Ppu {
         Planes::from_bytes(&planes)
     }
 
-    fn draw_objects(&self, background: &Planes, row: &mut Planes) {
-        let (objects, count) = self.line_objects();
+    fn draw_objects(&self, line: u8, background: &Planes, row: &mut Planes) {
+        let (objects, count) = self.line_objects(line);
         let height = self.object_height();
         let uncovered = !(background.0[0] | background.0[1]);
         let mut taken = Bits::default();
@@ -148,12 +153,12 @@ impl Ppu {
             if usize::from(object.x) >= WIDTH + MARGIN {
                 break;
             }
-            let mut line = self.line.wrapping_add(16).wrapping_sub(object.y);
+            let mut row_index = (line + 16).wrapping_sub(object.y);
             if object.flags & 0x40 != 0 {
-                line = height - 1 - line;
+                row_index = height - 1 - row_index;
             }
             let tile = object.tile & if height == 16 { 0xFE } else { 0xFF };
-            let index = usize::from(tile) * 16 + usize::from(line) * 2;
+            let index = usize::from(tile) * 16 + usize::from(row_index) * 2;
             let mut bytes = [self.vram[index], self.vram[index + 1]];
             if object.flags & 0x20 != 0 {
                 bytes = bytes.map(u8::reverse_bits);
@@ -169,8 +174,8 @@ impl Ppu {
         }
     }
 
-    pub(super) fn finish_row(&mut self) {
-        let start = usize::from(self.line).min(HEIGHT - 1) * WIDTH / 4;
+    pub(super) fn finish_row(&mut self, line: u8) {
+        let start = usize::from(line) * WIDTH / 4;
         let out = &mut self.back[start..start + WIDTH / 4];
         let [low, high] = Planes(self.row).to_bytes();
         let pixels = low[MARGIN / 8..].iter().zip(&high[MARGIN / 8..]);
