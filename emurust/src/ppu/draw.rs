@@ -22,23 +22,28 @@ struct Object {
 }
 
 impl Ppu {
+    /// Which objects are on a line, as zeros and ones. Apart from its caller it is vectorised.
+    #[inline(never)]
+    fn on_line(&self, line: u8) -> [u8; OBJS] {
+        let height = self.object_height();
+        let mut tops = [0; OBJS];
+        for (top, entry) in tops.iter_mut().zip(self.oam.as_chunks().0) {
+            *top = u32::from_le_bytes(*entry) as u8;
+        }
+        tops.map(|y| u8::from((line + 16).wrapping_sub(y) < height))
+    }
+
     /// A line's objects: the first ten in OAM order, then sorted by X.
     fn line_objects(&self, line: u8) -> ([Object; OBJS_PER_LINE], usize) {
-        let height = self.object_height();
-        let (entries, _) = self.oam.as_chunks::<4>();
-        let mut on_line = [0; OBJS];
-        for (on_line, [y, ..]) in on_line.iter_mut().zip(entries) {
-            *on_line = u8::from((line + 16).wrapping_sub(*y) < height);
-        }
         let mut objects = [Object::default(); OBJS_PER_LINE];
         let mut count = 0;
-        for (group, on_line) in on_line.as_chunks().0.iter().enumerate() {
+        for (group, on_line) in self.on_line(line).as_chunks().0.iter().enumerate() {
             let mut left = u64::from_le_bytes(*on_line);
             while left != 0 && count < OBJS_PER_LINE {
                 let index = group * 8 + left.trailing_zeros() as usize / 8;
                 left &= left - 1;
                 if !self.hidden_by_dma(line, index) {
-                    let [y, x, tile, flags] = entries[index];
+                    let [y, x, tile, flags] = self.oam.as_chunks::<4>().0[index];
                     objects[count] = Object { x, y, tile, flags };
                     count += 1;
                 }
