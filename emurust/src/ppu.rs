@@ -295,9 +295,19 @@ impl Ppu {
     /// Brings the LCD up to `now`; returns the interrupts it requested.
     #[inline]
     pub fn update(&mut self, now: u64) -> u8 {
+        if self.next <= now {
+            self.advance(now)
+        } else {
+            0
+        }
+    }
+
+    fn advance(&mut self, now: u64) -> u8 {
         let mut interrupts = 0;
         while self.next <= now {
-            interrupts |= self.advance(now);
+            if !self.pass_lines(now) {
+                interrupts |= self.perform_phase();
+            }
         }
         interrupts
     }
@@ -307,12 +317,10 @@ impl Ppu {
         self.next = self.line_start + cycle;
     }
 
-    /// Performs the phase that is due, or passes over whole lines.
-    fn advance(&mut self, now: u64) -> u8 {
+    /// Performs the phase that is due.
+    #[inline]
+    fn perform_phase(&mut self) -> u8 {
         let mut interrupts = 0;
-        if self.pass_lines(now) {
-            return interrupts;
-        }
         match self.phase {
             Phase::NewFrame => {
                 self.begin_line(0);
@@ -365,13 +373,11 @@ impl Ppu {
             Phase::Transfer => {
                 self.mode = 3;
                 self.interrupt_mode = 3;
-                interrupts |= self.refresh_stat();
                 self.schedule(Phase::Fetch, 89);
             }
             Phase::FirstTransfer => {
                 self.mode = 3;
                 self.interrupt_mode = 3;
-                interrupts |= self.refresh_stat();
                 self.schedule(Phase::Fetch, 91);
             }
             Phase::Fetch => {
@@ -430,23 +436,20 @@ impl Ppu {
     /// Passes over the lines that are over by `now`, if no interrupts are in them. Returns whether
     /// there was any.
     fn pass_lines(&mut self, now: u64) -> bool {
-        let first = match self.phase {
-            Phase::OamInterrupt | Phase::OamScan | Phase::Transfer | Phase::Fetch => self.line,
-            Phase::NewLine => self.line + 1,
-            _ => return false,
-        };
-        let mut end = match first {
-            0..=143 => 144,
-            145..=152 => 153,
-            _ => return false,
-        };
-        if self.stat_enable & (stat::HBLANK | stat::OAM) != 0 {
+        let first = self.line + u8::from(self.phase == Phase::NewLine);
+        let over = u64::from(self.line) + self.cycle(now) / LINE_CYCLES;
+        if over <= u64::from(first) || self.stat_enable & (stat::HBLANK | stat::OAM) != 0 {
             return false;
         }
+        let mut end = match (self.phase, first) {
+            (Phase::HBlank | Phase::FirstTransfer, _) => return false,
+            (_, 0..=143) => 144,
+            (Phase::NewLine, 145..=152) => 153,
+            _ => return false,
+        };
         if self.stat_enable & stat::LYC != 0 && self.lyc >= first {
             end = end.min(self.lyc);
         }
-        let over = u64::from(self.line) + (now - self.line_start) / LINE_CYCLES;
         let end = over.min(u64::from(end)) as u8;
         if end <= first {
             return false;
