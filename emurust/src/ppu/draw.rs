@@ -140,7 +140,7 @@ impl Ppu {
             _ => (0, 0),
         };
         let mut planes = [[0u8; 24]; 2];
-        for i in 0..=WIDTH / 8 {
+        for i in 0..WIDTH / 8 + 1 {
             let tile = self.vram[(map_row + (column + i) % 32) & 0x1FFF];
             let index = (base + usize::from(tile ^ flip) * 16 + row) & 0x1FFE;
             planes[0][at + i] = self.vram[index];
@@ -168,14 +168,15 @@ impl Ppu {
             if object.flags & 0x20 != 0 {
                 bytes = bytes.map(u8::reverse_bits);
             }
-            let pixels = Planes(bytes.map(|byte| Bits::byte(byte, usize::from(object.x))));
-            let mut shown = (pixels.0[0] | pixels.0[1]) & !taken;
+            let place = |byte: u64| Bits::byte(byte as u8, usize::from(object.x));
+            let colours = bytes.map(u64::from);
+            let mut shown = place(colours[0] | colours[1]) & !taken;
             taken = taken | shown;
             if object.flags & 0x80 != 0 {
                 shown = shown & uncovered;
             }
             let palette = self.obp[usize::from(object.flags >> 4 & 1)];
-            *row = row.replaced(shown, &pixels.shades(palette));
+            *row = row.replaced(shown, &Planes(shades(colours, palette).map(place)));
         }
     }
 
@@ -303,21 +304,25 @@ impl Planes {
 
     /// The shades that a palette gives to these colours.
     fn shades(self, palette: u8) -> Self {
-        const IDENTITY: u8 = 0xE4;
-        if palette == IDENTITY {
-            return self;
+        let [Bits(low), Bits(high)] = self.0;
+        let mut planes = Planes::default();
+        for i in 0..3 {
+            [planes.0[0].0[i], planes.0[1].0[i]] = shades([low[i], high[i]], palette);
         }
-        let [low, high] = self.0;
-        let colours = [!(low | high), low & !high, high & !low, low & high];
-        let plane = |bit: usize| {
-            let with_bit = |colour: usize| {
-                let chosen = u64::from(palette >> (2 * colour + bit) & 1).wrapping_neg();
-                colours[colour] & Bits([chosen; 3])
-            };
-            with_bit(0) | with_bit(1) | with_bit(2) | with_bit(3)
-        };
-        Planes([plane(0), plane(1)])
+        planes
     }
+}
+
+/// The same for a word of each plane.
+fn shades([low, high]: [u64; 2], palette: u8) -> [u64; 2] {
+    [0, 1].map(|bit| {
+        // The bit for each colour, in all columns.
+        let [a, b, c, d] =
+            [0, 2, 4, 6].map(|colour| u64::from(palette >> (colour + bit) & 1).wrapping_neg());
+        let without_high = a ^ low & (a ^ b);
+        let with_high = c ^ low & (c ^ d);
+        without_high ^ high & (without_high ^ with_high)
+    })
 }
 
 /// Spreads the bits of a byte over the even bits of a word, the leftmost pixel (bit 7) lowest.
