@@ -232,11 +232,16 @@ impl Mmu {
         }
     }
 
-    /// Reads F000..=FFFF.
+    /// Reads F000..=FFFF. What programs wait for comes first.
     fn read_high(&mut self, address: u16) -> u8 {
         let now = self.parts.clock;
         match address {
             0xFF80..=0xFFFE => self.parts.hram[usize::from(address & 0x7F)],
+            0xFF46 => self.parts.dma,
+            0xFF40..=0xFF4B => {
+                self.update_ppu();
+                self.parts.ppu.read(address)
+            }
             0xF000..=0xFDFF => self.parts.wram[usize::from(address) & 0x1FFF],
             0xFE00..=0xFEFF => {
                 self.update_ppu();
@@ -262,11 +267,6 @@ impl Mmu {
                 self.parts.interrupt_flag | !ALL_INTERRUPTS
             }
             0xFF10..=0xFF3F => self.parts.apu.read(address, now),
-            0xFF46 => self.parts.dma,
-            0xFF40..=0xFF4B => {
-                self.update_ppu();
-                self.parts.ppu.read(address)
-            }
             0xFFFF => self.parts.interrupt_enable,
             _ => 0xFF,
         }

@@ -768,10 +768,14 @@ impl Ppu {
 
     /// Draws the lines that are over and not drawn yet, and begins the one that is in mode 3. To be
     /// called before anything changes that they depend on.
+    #[inline]
     pub fn draw_lines(&mut self) {
-        if !self.drawing {
-            return;
+        if self.drawing {
+            self.draw_lines_over();
         }
+    }
+
+    fn draw_lines_over(&mut self) {
         let over = self.line + u8::from(self.phase == Phase::NewLine);
         while self.undrawn < over.min(HEIGHT as u8) {
             let line = self.undrawn;
