@@ -96,8 +96,7 @@ impl Ppu {
 
     /// Draws the pixels of the line last begun up to column `end`, with the registers as they are.
     pub(super) fn draw_to(&mut self, line: u8, end: u8) {
-        let (start, end) = (usize::from(self.drawn), usize::from(end));
-        if start >= end {
+        if self.drawn >= end {
             return;
         }
         let background = self.background(line);
@@ -105,9 +104,10 @@ impl Ppu {
         if self.lcdc & lcdc::OBJ_ENABLE != 0 {
             self.draw_objects(line, &background, &mut row);
         }
-        let columns = Bits::from(MARGIN + start) & !Bits::from(MARGIN + end);
+        // What lies beyond the end is drawn again.
+        let columns = Bits::from(MARGIN + usize::from(self.drawn));
         self.row = Planes(self.row).replaced(columns, &row).0;
-        self.drawn = end as u8;
+        self.drawn = end;
     }
 
     /// Colours of the line's background and window.
