@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::OnceLock;
+
+use crate::decode::{decode, Code};
 use crate::state::{enum_field, fnv1a, struct_fields, StateError};
 
 pub const ROM_BANK: usize = 0x4000;
@@ -31,6 +34,8 @@ pub struct Rom {
     has_clock: bool,
     /// Names the ROM in exported states.
     pub hash: u64,
+    /// The instructions of each bank that a machine has run code in.
+    code: Vec<OnceLock<Box<Code>>>,
 }
 
 impl Rom {
@@ -76,8 +81,16 @@ impl Rom {
             ram_size,
             has_clock: matches!(rom[0x147], 0x0F | 0x10),
             hash: fnv1a(rom),
+            code: vec![OnceLock::new(); bytes.len() / ROM_BANK],
             bytes,
         })
+    }
+
+    /// The instructions of the bank that begins at `offset`.
+    pub(crate) fn code(&self, offset: usize) -> Option<&Code> {
+        let bank = self.bytes.get(offset..)?.first_chunk()?;
+        let code = self.code.get(offset / ROM_BANK)?;
+        Some(code.get_or_init(|| decode(bank)))
     }
 
     pub fn header_checksum(&self) -> u8 {

@@ -54,11 +54,9 @@ impl TryFrom<u8> for RunState {
     }
 }
 
-const B: usize = 0;
-const C: usize = 1;
-const D: usize = 2;
-const H: usize = 4;
-const A: usize = 7;
+/// The opcodes' register field: B C D E H L (HL) A.
+const C: u8 = 1;
+const A: u8 = 7;
 
 /// The opcode that selects the second table.
 pub(crate) const PREFIX: u8 = 0xCB;
@@ -67,6 +65,9 @@ const ZERO: u8 = 0x80;
 const SUBTRACT: u8 = 0x40;
 const HALF: u8 = 0x20;
 const CARRY: u8 = 0x10;
+
+/// C as the ninth bit of a result.
+const CARRY_OUT: u16 = 0x100;
 
 /// Matches an opcode against every literal, so that `$body` is compiled once for each, with the
 /// constant `$code`.
@@ -102,31 +103,40 @@ pub(crate) use match_opcode;
 /// The flags as what they follow from: most are overwritten before a program looks at them.
 #[derive(Clone, Copy, Debug)]
 pub struct Flags {
-    /// Z is set where this is 0.
-    zero: u8,
+    /// Z is set where the low byte is 0; C is bit 8.
+    result: u16,
+    /// H is bit 4 of this and of `result`, one or the other: the operands' sum without carries.
+    half: u8,
     /// N: 40 or 0.
     subtract: u8,
-    /// H is bit 4 of this.
-    half: u8,
-    /// C: 1 or 0.
-    carry: u8,
 }
 
 impl Flags {
     /// The register F.
     pub fn byte(self) -> u8 {
-        flag(self.zero == 0, ZERO) | self.subtract | (self.half & 0x10) << 1 | self.carry << 4
+        let half = (self.half ^ self.result as u8) & 0x10;
+        flag(self.zero(), ZERO) | self.subtract | half << 1 | self.carry() << 4
+    }
+
+    #[inline(always)]
+    fn zero(self) -> bool {
+        self.result as u8 == 0
+    }
+
+    #[inline(always)]
+    fn carry(self) -> u8 {
+        (self.result >> 8) as u8 & 1
     }
 }
 
 impl From<u8> for Flags {
     /// The low four bits do not exist.
     fn from(f: u8) -> Self {
+        let result = u16::from(f & CARRY) << 4 | u16::from(!f & ZERO);
         Flags {
-            zero: !f & ZERO,
-            subtract: f & SUBTRACT,
+            result,
             half: (f & HALF) >> 1,
-            carry: (f & CARRY) >> 4,
+            subtract: f & SUBTRACT,
         }
     }
 }
@@ -142,8 +152,9 @@ impl Eq for Flags {}
 /// The processor's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpu {
-    /// B C D E H L - A, the order of the opcodes' register field, where 6 stands for `(HL)`.
-    pub regs: [u8; 8],
+    /// BC, DE, HL.
+    pub(crate) pairs: [u16; 3],
+    pub a: u8,
     pub flags: Flags,
     pub pc: u16,
     pub sp: u16,
@@ -170,7 +181,8 @@ impl Cpu {
     pub fn after_boot(header_checksum: u8) -> Self {
         let f = if header_checksum == 0 { 0x80 } else { 0xB0 };
         Cpu {
-            regs: [0x00, 0x13, 0x00, 0xD8, 0x01, 0x4D, 0, 0x01],
+            pairs: [0x0013, 0x00D8, 0x014D],
+            a: 0x01,
             flags: Flags::from(f),
             pc: 0x0100,
             sp: 0xFFFE,
@@ -181,50 +193,70 @@ impl Cpu {
         }
     }
 
+    /// The register that an opcode's three bits name, 6 aside: B C D E H L - A.
     #[inline(always)]
-    fn pair(&self, hi: usize) -> u16 {
-        u16::from_be_bytes([self.regs[hi], self.regs[hi + 1]])
+    pub fn register(&self, index: u8) -> u8 {
+        if index == A {
+            return self.a;
+        }
+        let [high, low] = self.pairs[usize::from(index / 2)].to_be_bytes();
+        match index % 2 {
+            0 => high,
+            _ => low,
+        }
     }
 
     #[inline(always)]
-    fn set_pair(&mut self, hi: usize, value: u16) {
-        [self.regs[hi], self.regs[hi + 1]] = value.to_be_bytes();
+    pub fn set_register(&mut self, index: u8, value: u8) {
+        if index == A {
+            self.a = value;
+            return;
+        }
+        let pair = &mut self.pairs[usize::from(index / 2)];
+        *pair = match index % 2 {
+            0 => *pair & 0x00FF | u16::from(value) << 8,
+            _ => *pair & 0xFF00 | u16::from(value),
+        };
     }
 
     pub fn af(&self) -> u16 {
-        u16::from_be_bytes([self.regs[A], self.flags.byte()])
+        u16::from_be_bytes([self.a, self.flags.byte()])
     }
 
+    #[inline(always)]
     pub fn bc(&self) -> u16 {
-        self.pair(B)
+        self.pairs[0]
     }
 
+    #[inline(always)]
     pub fn de(&self) -> u16 {
-        self.pair(D)
+        self.pairs[1]
     }
 
+    #[inline(always)]
     pub fn hl(&self) -> u16 {
-        self.pair(H)
+        self.pairs[2]
+    }
+
+    #[inline(always)]
+    fn set_hl(&mut self, value: u16) {
+        self.pairs[2] = value;
     }
 
     /// The 16-bit operand of `op & 0x30`: BC, DE, HL, SP.
     #[inline(always)]
     pub(crate) fn rr(&self, op: u8) -> u16 {
         match (op >> 4) & 3 {
-            0 => self.pair(B),
-            1 => self.pair(D),
-            2 => self.pair(H),
-            _ => self.sp,
+            3 => self.sp,
+            pair => self.pairs[usize::from(pair)],
         }
     }
 
     #[inline(always)]
     pub(crate) fn set_rr(&mut self, op: u8, value: u16) {
         match (op >> 4) & 3 {
-            0 => self.set_pair(B, value),
-            1 => self.set_pair(D, value),
-            2 => self.set_pair(H, value),
-            _ => self.sp = value,
+            3 => self.sp = value,
+            pair => self.pairs[usize::from(pair)] = value,
         }
     }
 
@@ -247,7 +279,7 @@ impl Cpu {
     fn operand<T: Memory>(&mut self, bus: &mut T, op: u8) -> u8 {
         match op & 7 {
             6 => bus.read(self.hl()),
-            r => self.regs[usize::from(r)],
+            r => self.register(r),
         }
     }
 
@@ -273,9 +305,9 @@ impl Cpu {
     #[inline(always)]
     fn condition(&self, op: u8) -> bool {
         let set = if op & 0x10 == 0 {
-            self.flags.zero == 0
+            self.flags.zero()
         } else {
-            self.flags.carry != 0
+            self.flags.carry() != 0
         };
         set == (op & 0x08 != 0)
     }
@@ -367,23 +399,24 @@ impl Cpu {
             0x00 => {}
             0x10 => self.state = RunState::Stopped,
             0x06 | 0x0E | 0x16 | 0x1E | 0x26 | 0x2E | 0x3E => {
-                self.regs[usize::from((op >> 3) & 7)] = self.fetch(bus)
+                let value = self.fetch(bus);
+                self.set_register((op >> 3) & 7, value)
             }
             0x36 => {
                 let value = self.fetch(bus);
                 bus.write(self.hl(), value)
             }
-            0x02 => bus.write(self.bc(), self.regs[A]),
-            0x12 => bus.write(self.de(), self.regs[A]),
-            0x0A => self.regs[A] = bus.read(self.bc()),
-            0x1A => self.regs[A] = bus.read(self.de()),
+            0x02 => bus.write(self.bc(), self.a),
+            0x12 => bus.write(self.de(), self.a),
+            0x0A => self.a = bus.read(self.bc()),
+            0x1A => self.a = bus.read(self.de()),
             0x22 | 0x32 => {
                 let hl = self.step_hl(op);
-                bus.write(hl, self.regs[A])
+                bus.write(hl, self.a)
             }
             0x2A | 0x3A => {
                 let hl = self.step_hl(op);
-                self.regs[A] = bus.read(hl)
+                self.a = bus.read(hl)
             }
             // 16-bit loads
             0x01 | 0x11 | 0x21 | 0x31 => {
@@ -407,21 +440,27 @@ impl Cpu {
                 bus.write(self.hl(), value)
             }
             0x04 | 0x0C | 0x14 | 0x1C | 0x24 | 0x2C | 0x3C => {
-                let r = usize::from(op >> 3);
-                self.regs[r] = self.inc(self.regs[r])
+                let value = self.inc(self.register(op >> 3));
+                self.set_register(op >> 3, value)
             }
             0x05 | 0x0D | 0x15 | 0x1D | 0x25 | 0x2D | 0x3D => {
-                let r = usize::from(op >> 3);
-                self.regs[r] = self.dec(self.regs[r])
+                let value = self.dec(self.register(op >> 3));
+                self.set_register(op >> 3, value)
             }
             0x27 => self.daa(),
             0x2F => {
-                self.regs[A] = !self.regs[A];
+                self.a = !self.a;
                 self.flags.subtract = SUBTRACT;
-                self.flags.half = 0x10
+                self.flags.half = !self.flags.result as u8
             }
-            0x37 => self.set_flags(self.flags.zero, 0, 0, 1),
-            0x3F => self.set_flags(self.flags.zero, 0, 0, self.flags.carry ^ 1),
+            0x37 => {
+                let result = self.flags.result | CARRY_OUT;
+                self.set_flags(result, 0, result as u8)
+            }
+            0x3F => {
+                let result = self.flags.result ^ CARRY_OUT;
+                self.set_flags(result, 0, result as u8)
+            }
             // 16-bit arithmetic
             0x03 | 0x13 | 0x23 | 0x33 => {
                 bus.idle();
@@ -436,13 +475,14 @@ impl Cpu {
                 let (hl, value) = (self.hl(), self.rr(op));
                 let (sum, carry) = hl.overflowing_add(value);
                 let half = ((hl ^ value ^ sum) >> 8) as u8;
-                self.set_flags(self.flags.zero, 0, half, u8::from(carry));
-                self.set_pair(H, sum)
+                let zero = self.flags.result & 0xFF;
+                self.set_flags(zero | u16::from(carry) << 8, 0, half ^ zero as u8);
+                self.set_hl(sum)
             }
             // Rotates of A clear the zero flag; the CB forms set it.
             0x07 | 0x0F | 0x17 | 0x1F => {
-                self.regs[A] = self.rotate(op, self.regs[A]);
-                self.flags.zero = 1
+                self.a = self.rotate(op, self.a);
+                self.set_flags(self.flags.result & CARRY_OUT | 1, 0, 0)
             }
             // Jumps
             0x18 => {
@@ -459,7 +499,7 @@ impl Cpu {
                 let value = self.operand(bus, op);
                 match (op >> 3) & 7 {
                     6 => bus.write(self.hl(), value),
-                    r => self.regs[usize::from(r)] = value,
+                    r => self.set_register(r, value),
                 }
             }
             0x80..=0xBF => {
@@ -468,21 +508,21 @@ impl Cpu {
             }
             0xE0 => {
                 let address = 0xFF00 | u16::from(self.fetch(bus));
-                bus.write(address, self.regs[A])
+                bus.write(address, self.a)
             }
             0xF0 => {
                 let address = 0xFF00 | u16::from(self.fetch(bus));
-                self.regs[A] = bus.read(address)
+                self.a = bus.read(address)
             }
-            0xE2 => bus.write(0xFF00 | u16::from(self.regs[C]), self.regs[A]),
-            0xF2 => self.regs[A] = bus.read(0xFF00 | u16::from(self.regs[C])),
+            0xE2 => bus.write(0xFF00 | u16::from(self.register(C)), self.a),
+            0xF2 => self.a = bus.read(0xFF00 | u16::from(self.register(C))),
             0xEA => {
                 let address = self.fetch16(bus);
-                bus.write(address, self.regs[A])
+                bus.write(address, self.a)
             }
             0xFA => {
                 let address = self.fetch16(bus);
-                self.regs[A] = bus.read(address)
+                self.a = bus.read(address)
             }
             0xF9 => {
                 bus.idle();
@@ -491,7 +531,7 @@ impl Cpu {
             0xF8 => {
                 let value = self.sp_plus(bus);
                 bus.idle();
-                self.set_pair(H, value)
+                self.set_hl(value)
             }
             0xC5 | 0xD5 | 0xE5 => {
                 bus.idle();
@@ -507,7 +547,7 @@ impl Cpu {
             }
             0xF1 => {
                 let [a, f] = self.pop(bus).to_be_bytes();
-                self.regs[A] = a;
+                self.a = a;
                 self.flags = Flags::from(f)
             }
             0xC6 | 0xCE | 0xD6 | 0xDE | 0xE6 | 0xEE | 0xF6 | 0xFE => {
@@ -574,7 +614,7 @@ impl Cpu {
     fn step_hl(&mut self, op: u8) -> u16 {
         let hl = self.hl();
         let delta = if op & 0x10 == 0 { 1 } else { u16::MAX };
-        self.set_pair(H, hl.wrapping_add(delta));
+        self.set_hl(hl.wrapping_add(delta));
         hl
     }
 
@@ -603,83 +643,80 @@ impl Cpu {
         let offset = self.fetch(bus);
         let low = self.sp as u8;
         let (sum, carry) = low.overflowing_add(offset);
-        self.set_flags(1, 0, low ^ offset ^ sum, u8::from(carry));
+        self.set_flags(u16::from(carry) << 8 | 1, 0, low ^ offset ^ sum);
         self.sp.wrapping_add_signed(i16::from(offset as i8))
     }
 
     #[inline(always)]
-    fn set_flags(&mut self, zero: u8, subtract: u8, half: u8, carry: u8) {
+    fn set_flags(&mut self, result: u16, subtract: u8, half: u8) {
         self.flags = Flags {
-            zero,
-            subtract,
+            result,
             half,
-            carry,
+            subtract,
         };
     }
 
     /// ADD ADC SUB SBC AND XOR OR CP, chosen by `op & 0x38`.
     #[inline(always)]
     pub(crate) fn alu(&mut self, op: u8, value: u8) {
-        let a = self.regs[A];
-        let carry_in = match (op >> 3) & 7 {
-            1 | 3 => u16::from(self.flags.carry),
+        let carry = match (op >> 3) & 7 {
+            1 | 3 => u16::from(self.flags.carry()),
             _ => 0,
         };
-        let (wide_a, wide_value) = (u16::from(a), u16::from(value));
-        let result = match (op >> 3) & 7 {
-            0 | 1 => wide_a + wide_value + carry_in,
-            2 | 3 | 7 => wide_a.wrapping_sub(wide_value).wrapping_sub(carry_in),
-            4 => wide_a & wide_value,
-            5 => wide_a ^ wide_value,
-            _ => wide_a | wide_value,
+        let (a, operand) = (u16::from(self.a), u16::from(value));
+        let (result, subtract, half) = match (op >> 3) & 7 {
+            0 | 1 => (a + operand + carry, 0, self.a ^ value),
+            2 | 3 | 7 => {
+                let result = a.wrapping_sub(operand).wrapping_sub(carry);
+                (result, SUBTRACT, self.a ^ value)
+            }
+            4 => (a & operand, 0, !(self.a & value)),
+            5 => (a ^ operand, 0, self.a ^ value),
+            _ => (a | operand, 0, self.a | value),
         };
-        let carry = (result >> 8) as u8 & 1;
-        let result = result as u8;
-        match (op >> 3) & 7 {
-            0 | 1 => self.set_flags(result, 0, a ^ value ^ result, carry),
-            2 | 3 | 7 => self.set_flags(result, SUBTRACT, a ^ value ^ result, carry),
-            4 => self.set_flags(result, 0, 0x10, 0),
-            _ => self.set_flags(result, 0, 0, 0),
-        }
+        self.set_flags(result, subtract, half);
         if op & 0x38 != 0x38 {
-            self.regs[A] = result;
+            self.a = result as u8;
         }
     }
 
     #[inline(always)]
     fn inc(&mut self, value: u8) -> u8 {
         let result = value.wrapping_add(1);
-        self.set_flags(result, 0, value ^ result, self.flags.carry);
+        let carry = self.flags.result & CARRY_OUT;
+        self.set_flags(carry | u16::from(result), 0, value);
         result
     }
 
     #[inline(always)]
     pub(crate) fn dec(&mut self, value: u8) -> u8 {
         let result = value.wrapping_sub(1);
-        self.set_flags(result, SUBTRACT, value ^ result, self.flags.carry);
+        let carry = self.flags.result & CARRY_OUT;
+        self.set_flags(carry | u16::from(result), SUBTRACT, value);
         result
     }
 
     #[inline(always)]
     fn daa(&mut self) {
-        let (a, flags) = (self.regs[A], self.flags);
-        let subtract = flags.subtract != 0;
-        let carry = flags.carry != 0 || (!subtract && a > 0x99);
-        let low = flags.half & 0x10 != 0 || (!subtract && a & 0xF > 9);
+        let (a, flags) = (self.a, self.flags.byte());
+        let subtract = flags & SUBTRACT != 0;
+        let carry = flags & CARRY != 0 || (!subtract && a > 0x99);
+        let low = flags & HALF != 0 || (!subtract && a & 0xF > 9);
         let correction = flag(carry, 0x60) | flag(low, 0x06);
         let result = if subtract {
             a.wrapping_sub(correction)
         } else {
             a.wrapping_add(correction)
         };
-        self.regs[A] = result;
-        self.set_flags(result, flags.subtract, 0, u8::from(carry));
+        self.a = result;
+        let carry = if carry { CARRY_OUT } else { 0 };
+        self.set_flags(carry | u16::from(result), flags & SUBTRACT, result);
     }
 
     /// RLC RRC RL RR SLA SRA SWAP SRL, chosen by `op & 0x38`.
     #[inline(always)]
     fn rotate(&mut self, op: u8, value: u8) -> u8 {
-        let carry_in = self.flags.carry;
+        let carry_in = self.flags.carry();
         let (result, carry) = match (op >> 3) & 7 {
             0 => (value.rotate_left(1), value >> 7),
             1 => (value.rotate_right(1), value & 1),
@@ -690,7 +727,7 @@ impl Cpu {
             6 => (value.rotate_left(4), 0),
             _ => (value >> 1, value & 1),
         };
-        self.set_flags(result, 0, 0, carry);
+        self.set_flags(u16::from(carry) << 8 | u16::from(result), 0, result);
         result
     }
 
@@ -703,7 +740,8 @@ impl Cpu {
         let result = match OP >> 6 {
             0 => self.rotate(op, value),
             1 => {
-                self.set_flags(value & bit, 0, 0x10, self.flags.carry);
+                let (tested, carry) = (value & bit, self.flags.result & CARRY_OUT);
+                self.set_flags(carry | u16::from(tested), 0, !tested);
                 return;
             }
             2 => value & !bit,
@@ -711,7 +749,7 @@ impl Cpu {
         };
         match op & 7 {
             6 => bus.write(self.hl(), result),
-            r => self.regs[usize::from(r)] = result,
+            r => self.set_register(r, result),
         }
     }
 }

@@ -37,7 +37,8 @@ impl Field for Flags {
 }
 
 struct_fields!(Cpu {
-    regs,
+    pairs,
+    a,
     flags,
     pc,
     sp,

@@ -9,7 +9,7 @@
 use crate::cpu::{match_opcode, Cpu, Memory};
 use crate::joypad::Joypad;
 use crate::mmu::{Mmu, M_CYCLE};
-use crate::run::needs_step;
+use crate::decode::needs_step;
 
 /// The most instructions of a loop that is tried.
 const LONGEST_LOOP: usize = 64;
@@ -49,11 +49,12 @@ fn skip_countdown(cpu: &mut Cpu, code: &[u8], left: u64) -> Option<u64> {
     match *code {
         [op, 0x20, 0xFD, ..] if op & 0xC7 == 0x05 && op != 0x35 => {
             let turn = 4 * M_CYCLE;
-            let register = usize::from(op >> 3);
-            let counter = cpu.regs[register];
+            let register = op >> 3;
+            let counter = cpu.register(register);
             let turns = (left / turn).min(u64::from(counter.wrapping_sub(1)));
             if turns > 0 {
-                cpu.regs[register] = cpu.dec(counter.wrapping_sub(turns as u8 - 1));
+                let counter = cpu.dec(counter.wrapping_sub(turns as u8 - 1));
+                cpu.set_register(register, counter);
             }
             Some(turns * turn)
         }
@@ -68,7 +69,7 @@ fn skip_countdown(cpu: &mut Cpu, code: &[u8], left: u64) -> Option<u64> {
             if turns > 0 {
                 let [high, low] = (counter.wrapping_sub(turns as u16)).to_be_bytes();
                 cpu.set_rr(op, u16::from_be_bytes([high, low]));
-                cpu.regs[7] = high;
+                cpu.a = high;
                 cpu.alu(or, low);
             }
             Some(turns * turn)

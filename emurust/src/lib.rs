@@ -3,6 +3,7 @@
 pub mod apu;
 pub mod cartridge;
 pub mod cpu;
+mod decode;
 pub mod gameboy;
 mod idle;
 pub mod joypad;

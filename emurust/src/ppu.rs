@@ -694,13 +694,16 @@ impl Ppu {
     }
 
     /// Until then VRAM is free and nothing is drawn from it, if no register is written: the LCD is
-    /// off, or in VBlank.
+    /// off, or between the last line's pixels and the next one's. A time that has passed says nothing.
     pub fn vram_free_until(&self) -> u64 {
-        match self.line {
-            _ if !self.enabled() => NEVER,
-            144.. => self.line_start + (LINES - u64::from(self.line)) * LINE_CYCLES,
-            _ => 0,
-        }
+        let lines = match (self.phase, self.line) {
+            (Phase::Off, _) => return NEVER,
+            (Phase::Fetch | Phase::HBlank | Phase::FirstTransfer, _) => return 0,
+            (Phase::OamInterrupt | Phase::OamScan | Phase::Transfer, _) => 0,
+            (_, 0..143) => 1,
+            (_, line) => LINES - u64::from(line),
+        };
+        self.line_start + lines * LINE_CYCLES + 80
     }
 
     /// Whether the LCD keeps the processor from reading OAM. The caller has updated the LCD.

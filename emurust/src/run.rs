@@ -6,59 +6,49 @@
 
 #![forbid(unsafe_code)]
 
-use crate::cartridge::{Rom, ROM_BANK};
+use crate::cartridge::Rom;
 use crate::cpu::{match_opcode, Cpu, Memory, PREFIX};
+use crate::decode::{ends_block, is_jump, needs_step, Code};
 use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
-/// The bus with the clock and the ROM's banks at hand, for code in ROM or in RAM. Each is a type of
-/// its own, so that every opcode has one caller and is compiled into it.
-struct FastBus<'a, const IN_ROM: bool> {
+/// The bus with the clock and the ROM's banks at hand. `DECODED` instructions bring their operands
+/// along.
+struct FastBus<'a, const DECODED: bool> {
     clock: u64,
     /// No instruction begins at this time or later.
     limit: u64,
     vram_free_until: u64,
-    /// The bytes of the instruction that are still to come, the next one lowest.
-    code: u32,
-    rom: &'a [u8],
     rom_offset: (usize, usize),
-    /// The ROM bank that is executed from, and its first address.
-    bank: &'a [u8; ROM_BANK],
-    bank_start: u16,
+    /// A write may have changed what is above.
+    disturbed: bool,
+    operand: u16,
+    rom: &'a [u8],
     mmu: &'a mut Mmu,
 }
 
-/// Four bytes of code are read at once; from here on in a bank they do not lie together.
-const BANK_END: usize = ROM_BANK - 3;
-
-impl<'a, const IN_ROM: bool> FastBus<'a, IN_ROM> {
-    /// The four bytes from `pc` on, if they lie together in ROM or, without `IN_ROM`, in RAM.
-    #[inline(always)]
-    fn code_at(&mut self, pc: u16) -> Option<u32> {
-        let index = usize::from(pc);
-        let bytes = if IN_ROM {
-            let index = usize::from(pc.wrapping_sub(self.bank_start));
-            if index < BANK_END {
-                &self.bank[index..]
-            } else {
-                self.bank_start = pc & 0x4000;
-                self.bank = self.bank_at(self.bank_start);
-                self.bank.get(usize::from(pc - self.bank_start)..)?
-            }
-        } else {
-            match pc {
-                0xC000..=0xDFFC => &self.mmu.parts.wram[index & 0x1FFF..],
-                0xFF80..=0xFFFB => &self.mmu.parts.hram[index & 0x7F..],
-                _ => return None,
-            }
-        };
-        bytes.first_chunk().map(|&code| u32::from_le_bytes(code))
+impl<'a, const DECODED: bool> FastBus<'a, DECODED> {
+    fn new(mmu: &'a mut Mmu, rom: &'a Rom) -> Self {
+        FastBus {
+            clock: mmu.parts.clock,
+            limit: 0,
+            vram_free_until: 0,
+            rom_offset: (0, 0),
+            disturbed: false,
+            operand: 0,
+            rom: &rom.bytes,
+            mmu,
+        }
     }
 
+    /// Looks at what a write may have changed. Inline like all that has a pointer to the bus, or
+    /// its fields would not be kept in registers.
     #[inline(always)]
-    fn bank_at(&self, start: u16) -> &'a [u8; ROM_BANK] {
-        let rest = self.rom.get(self.rom_index(start)..).unwrap_or(&[]);
-        rest.first_chunk().unwrap_or(&[0xFF; ROM_BANK])
+    fn settle(&mut self, ime: bool) {
+        self.mmu.parts.clock = self.clock;
+        self.limit = self.mmu.run_limit(ime);
+        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
+        self.rom_offset = self.mmu.rom_offset();
     }
 
     #[inline(always)]
@@ -70,26 +60,29 @@ impl<'a, const IN_ROM: bool> FastBus<'a, IN_ROM> {
         offset + usize::from(address & 0x3FFF)
     }
 
+    /// Returns the byte, and how long VRAM is free now.
     #[inline(never)]
-    fn read_slow(mmu: &mut Mmu, clock: u64, address: u16) -> u8 {
+    fn read_slow(mmu: &mut Mmu, clock: u64, address: u16) -> (u8, u64) {
         mmu.parts.clock = clock;
-        mmu.read_at_clock(address)
+        let value = mmu.read_at_clock(address);
+        (value, mmu.parts.ppu.vram_free_until())
     }
 
-    /// Returns whether something may be due now that was not before.
+    /// Returns whether something may be due now that was not before, and how long VRAM is free now.
     #[inline(never)]
-    fn write_slow(mmu: &mut Mmu, clock: u64, address: u16, value: u8) -> bool {
+    fn write_slow(mmu: &mut Mmu, clock: u64, address: u16, value: u8) -> (bool, u64) {
         mmu.parts.clock = clock;
         mmu.write_at_clock(address, value);
-        match address {
+        let disturbs = match address {
             0xFF00 => mmu.interrupts() != 0,
-            0xFF01..=0xFF0F | 0xFF40 | 0xFF41 | 0xFF45 | 0xFF46 | 0xFFFF => true,
+            0x0000..=0x7FFF | 0xFF01..=0xFF0F | 0xFF40 | 0xFF41 | 0xFF45 | 0xFF46 | 0xFFFF => true,
             _ => false,
-        }
+        };
+        (disturbs, mmu.parts.ppu.vram_free_until())
     }
 }
 
-impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
+impl<const DECODED: bool> Memory for FastBus<'_, DECODED> {
     #[inline(always)]
     fn read(&mut self, address: u16) -> u8 {
         let index = usize::from(address);
@@ -100,7 +93,11 @@ impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
             0x8000..=0x9FFF if self.clock < self.vram_free_until => {
                 self.mmu.parts.ppu.vram[index & 0x1FFF]
             }
-            _ => Self::read_slow(self.mmu, self.clock, address),
+            _ => {
+                let value;
+                (value, self.vram_free_until) = Self::read_slow(self.mmu, self.clock, address);
+                value
+            }
         };
         self.clock += M_CYCLE;
         value
@@ -116,22 +113,22 @@ impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
                 self.mmu.parts.ppu.vram[index & 0x1FFF] = value;
             }
             _ => {
-                if Self::write_slow(self.mmu, self.clock, address, value) {
-                    self.limit = 0;
-                }
-                if address < 0x8000 {
-                    self.rom_offset = self.mmu.rom_offset();
-                    self.bank = self.bank_at(self.bank_start);
-                }
+                let disturbs;
+                (disturbs, self.vram_free_until) =
+                    Self::write_slow(self.mmu, self.clock, address, value);
+                self.disturbed |= disturbs;
             }
         }
         self.clock += M_CYCLE;
     }
 
     #[inline(always)]
-    fn fetch(&mut self, _pc: u16) -> u8 {
-        let byte = self.code as u8;
-        self.code >>= 8;
+    fn fetch(&mut self, pc: u16) -> u8 {
+        if !DECODED {
+            return self.read(pc);
+        }
+        let byte = self.operand as u8;
+        self.operand >>= 8;
         self.clock += M_CYCLE;
         byte
     }
@@ -140,25 +137,6 @@ impl<const IN_ROM: bool> Memory for FastBus<'_, IN_ROM> {
     fn idle(&mut self) {
         self.clock += M_CYCLE;
     }
-}
-
-/// HALT, STOP, EI, RETI and illegal opcodes.
-#[inline(always)]
-pub fn needs_step(op: u8) -> bool {
-    matches!(
-        op,
-        0x76 | 0x10 | 0xFB | 0xD9 | 0xD3 | 0xDB | 0xDD | 0xE3 | 0xE4 | 0xEB
-            ..=0xED | 0xF4 | 0xFC | 0xFD
-    )
-}
-
-/// Relative and absolute jumps, conditional or not.
-#[inline(always)]
-fn is_jump(op: u8) -> bool {
-    matches!(
-        op,
-        0x18 | 0x20 | 0x28 | 0x30 | 0x38 | 0xC2 | 0xC3 | 0xCA | 0xD2 | 0xDA
-    )
 }
 
 /// Apart from the other opcodes' match, or it would be expanded in each of their arms.
@@ -172,6 +150,47 @@ fn execute_prefixed(cpu: &mut Cpu, bus: &mut impl Memory) {
 const FIRST_LOOK: u32 = 4;
 const LATER_LOOKS: u32 = 64;
 
+/// Counts the turns of the innermost loop.
+struct Turns {
+    start: u16,
+    count: u32,
+    look_at: u32,
+}
+
+impl Turns {
+    fn new(look_at: u32) -> Self {
+        Turns {
+            start: 0,
+            count: 0,
+            look_at,
+        }
+    }
+
+    /// Counts a jump back to `start`; returns whether it is time to look at the loop.
+    #[inline(always)]
+    fn count(&mut self, start: u16) -> bool {
+        if start != self.start {
+            self.start = start;
+            self.count = 0;
+        }
+        self.count += 1;
+        self.count == self.look_at
+    }
+}
+
+/// Why instructions are no longer run.
+#[derive(PartialEq, Eq)]
+enum Stop {
+    /// An event is due, or an instruction that needs [`Cpu::step`].
+    Due,
+    /// There is not enough time left for a whole block.
+    Block,
+    /// The program has gone from ROM to elsewhere, or back.
+    Moved,
+    /// A loop has taken so many turns that it may only wait.
+    Loop,
+}
+
 /// Runs instructions while none of them needs more than [`Cpu::execute`] and no event is due.
 pub fn run(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom) {
     // During a DMA the buses are not free. Programs sit it out in high RAM.
@@ -183,75 +202,130 @@ pub fn run(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom) {
     }
     let mut look_at = FIRST_LOOK;
     loop {
-        let limit = mmu.run_limit(cpu.ime);
-        let in_loop = match cpu.pc {
-            0x0000..=0x7FFF => run_to_loop::<true>(cpu, mmu, rom, limit, look_at),
-            _ => run_to_loop::<false>(cpu, mmu, rom, limit, look_at),
-        };
-        if !in_loop {
-            return;
+        let mut stop = Stop::Block;
+        if is_rom(cpu.pc) {
+            stop = run_blocks(cpu, mmu, rom, look_at);
         }
-        if !idle::skip(cpu, mmu, limit) {
-            look_at = LATER_LOOKS;
+        if stop == Stop::Block {
+            stop = run_singly(cpu, mmu, rom, look_at);
+        }
+        match stop {
+            Stop::Due | Stop::Block => return,
+            Stop::Moved => {}
+            Stop::Loop => {
+                let limit = mmu.run_limit(cpu.ime);
+                if !idle::skip(cpu, mmu, limit) {
+                    look_at = LATER_LOOKS;
+                }
+            }
         }
     }
 }
 
-/// Runs code in ROM, or in RAM. Returns whether it stopped because one loop took `look_at` turns.
-fn run_to_loop<const IN_ROM: bool>(
-    cpu: &mut Cpu,
-    mmu: &mut Mmu,
-    rom: &Rom,
-    limit: u64,
-    look_at: u32,
-) -> bool {
+fn is_rom(pc: u16) -> bool {
+    pc < 0x8000
+}
+
+/// Runs decoded blocks of instructions in ROM, each as a whole.
+fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
     let mut local = cpu.clone();
-    let mut bus = FastBus::<IN_ROM> {
-        clock: mmu.parts.clock,
-        limit,
-        vram_free_until: mmu.parts.ppu.vram_free_until(),
-        code: 0,
-        rom: &rom.bytes,
-        rom_offset: mmu.rom_offset(),
-        bank: &[0xFF; ROM_BANK],
-        bank_start: local.pc & 0x4000,
-        mmu,
+    let mut bus = FastBus::<true>::new(mmu, rom);
+    let mut turns = Turns::new(look_at);
+    let stop = 'settle: loop {
+        bus.settle(local.ime);
+        'bank: loop {
+            if !is_rom(local.pc) {
+                break 'settle Stop::Moved;
+            }
+            let bank = local.pc & 0x4000;
+            let Some(code) = rom.code(bus.rom_index(bank)) else {
+                break 'settle Stop::Block;
+            };
+            loop {
+                if local.pc & 0xC000 != bank {
+                    continue 'bank;
+                }
+                let lead = u64::from(code[usize::from(local.pc & 0x3FFF)].lead);
+                if bus.clock + lead >= bus.limit {
+                    let due = bus.clock >= bus.limit;
+                    break 'settle if due { Stop::Due } else { Stop::Block };
+                }
+                loop {
+                    let start = local.pc;
+                    let op = &code[usize::from(start & 0x3FFF)];
+                    bus.operand = op.operand;
+                    bus.disturbed = false;
+                    match_opcode!(op.code, OP => {
+                        if needs_step(OP) {
+                            break 'settle Stop::Due;
+                        }
+                        local.pc = start.wrapping_add(1);
+                        bus.clock += M_CYCLE;
+                        if OP == PREFIX {
+                            execute_prefixed(&mut local, &mut bus);
+                        } else {
+                            local.execute::<_, OP>(&mut bus);
+                        }
+                        if bus.disturbed || OP == RETI {
+                            continue 'settle;
+                        }
+                        if is_jump(OP) && local.pc <= start && turns.count(local.pc) {
+                            break 'settle Stop::Loop;
+                        }
+                        if ends_block(OP) {
+                            break;
+                        }
+                    });
+                }
+            }
+        }
     };
-    bus.bank = bus.bank_at(bus.bank_start);
-    let mut in_loop = false;
-    let (mut loop_start, mut turns) = (0, 0);
-    while bus.clock < bus.limit {
-        let start = local.pc;
-        let Some(code) = bus.code_at(start) else {
-            break;
-        };
-        bus.code = code;
-        let op = local.fetch(&mut bus);
-        match_opcode!(op, OP => {
-            if needs_step(OP) {
-                local.pc = start;
-                bus.clock -= M_CYCLE;
-                break;
-            }
-            if OP == PREFIX {
-                execute_prefixed(&mut local, &mut bus);
-            } else {
-                local.execute::<_, OP>(&mut bus);
-            }
-            if is_jump(OP) && local.pc <= start {
-                if local.pc != loop_start {
-                    loop_start = local.pc;
-                    turns = 0;
-                }
-                turns += 1;
-                if turns == look_at {
-                    in_loop = true;
-                    break;
-                }
-            }
-        });
-    }
     bus.mmu.parts.clock = bus.clock;
     *cpu = local;
-    in_loop
+    stop
+}
+
+const RETI: u8 = 0xD9;
+
+/// Runs instructions one at a time, in ROM or elsewhere.
+fn run_singly(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
+    let mut local = cpu.clone();
+    let mut bus = FastBus::<false>::new(mmu, rom);
+    let mut turns = Turns::new(look_at);
+    let in_rom = is_rom(local.pc);
+    let stop = 'settle: loop {
+        bus.settle(local.ime);
+        loop {
+            if bus.clock >= bus.limit {
+                break 'settle Stop::Due;
+            }
+            if is_rom(local.pc) != in_rom {
+                break 'settle Stop::Moved;
+            }
+            let start = local.pc;
+            let op = local.fetch(&mut bus);
+            bus.disturbed = false;
+            match_opcode!(op, OP => {
+                if needs_step(OP) {
+                    local.pc = start;
+                    bus.clock -= M_CYCLE;
+                    break 'settle Stop::Due;
+                }
+                if OP == PREFIX {
+                    execute_prefixed(&mut local, &mut bus);
+                } else {
+                    local.execute::<_, OP>(&mut bus);
+                }
+                if bus.disturbed || OP == RETI {
+                    continue 'settle;
+                }
+                if is_jump(OP) && local.pc <= start && turns.count(local.pc) {
+                    break 'settle Stop::Loop;
+                }
+            });
+        }
+    };
+    bus.mmu.parts.clock = bus.clock;
+    *cpu = local;
+    stop
 }

@@ -96,7 +96,8 @@ fn mooneye_passes(path: &Path) -> bool {
     for _ in 0..20_000_000 {
         let pc = gameboy.cpu.pc;
         if gameboy.peek(pc) == BREAKPOINT {
-            return gameboy.cpu.regs[..6] == [3, 5, 8, 13, 21, 34];
+            let cpu = &gameboy.cpu;
+            return [cpu.bc(), cpu.de(), cpu.hl()] == [0x0305, 0x080D, 0x1522];
         }
         gameboy.step_instruction();
     }
