@@ -12,40 +12,40 @@ use crate::decode::{ends_block, is_jump, needs_step, Code};
 use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
-/// The bus with the clock and the ROM's banks at hand. `DECODED` instructions bring their operands
-/// along.
+/// The bus with the clock at hand. `DECODED` instructions bring their operands along.
 struct FastBus<'a, const DECODED: bool> {
     clock: u64,
+    operand: u16,
+    /// A write may have changed what the memory knows.
+    disturbed: bool,
+    memory: &'a mut FastMemory<'a>,
+}
+
+/// The rest of the bus, apart so that registers are left to what every instruction needs.
+struct FastMemory<'a> {
     /// No instruction begins at this time or later.
     limit: u64,
     vram_free_until: u64,
     rom_offset: (usize, usize),
-    /// A write may have changed what is above.
-    disturbed: bool,
-    operand: u16,
     rom: &'a [u8],
     mmu: &'a mut Mmu,
 }
 
-impl<'a, const DECODED: bool> FastBus<'a, DECODED> {
+impl<'a> FastMemory<'a> {
     fn new(mmu: &'a mut Mmu, rom: &'a Rom) -> Self {
-        FastBus {
-            clock: mmu.parts.clock,
+        FastMemory {
             limit: 0,
             vram_free_until: 0,
             rom_offset: (0, 0),
-            disturbed: false,
-            operand: 0,
             rom: &rom.bytes,
             mmu,
         }
     }
 
-    /// Looks at what a write may have changed. Inline like all that has a pointer to the bus, or
-    /// its fields would not be kept in registers.
-    #[inline(always)]
-    fn settle(&mut self, ime: bool) {
-        self.mmu.parts.clock = self.clock;
+    /// Looks at what a write may have changed.
+    #[inline(never)]
+    fn settle(&mut self, clock: u64, ime: bool) {
+        self.mmu.parts.clock = clock;
         self.limit = self.mmu.run_limit(ime);
         self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
         self.rom_offset = self.mmu.rom_offset();
@@ -60,44 +60,43 @@ impl<'a, const DECODED: bool> FastBus<'a, DECODED> {
         offset + usize::from(address & 0x3FFF)
     }
 
-    /// Returns the byte, and how long VRAM is free now.
+    #[cold]
     #[inline(never)]
-    fn read_slow(mmu: &mut Mmu, clock: u64, address: u16) -> (u8, u64) {
-        mmu.parts.clock = clock;
-        let value = mmu.read_at_clock(address);
-        (value, mmu.parts.ppu.vram_free_until())
+    fn read_slow(&mut self, clock: u64, address: u16) -> u8 {
+        self.mmu.parts.clock = clock;
+        let value = self.mmu.read_at_clock(address);
+        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
+        value
     }
 
-    /// Returns whether something may be due now that was not before, and how long VRAM is free now.
+    /// Returns whether something may be due now that was not before.
+    #[cold]
     #[inline(never)]
-    fn write_slow(mmu: &mut Mmu, clock: u64, address: u16, value: u8) -> (bool, u64) {
-        mmu.parts.clock = clock;
-        mmu.write_at_clock(address, value);
-        let disturbs = match address {
-            0xFF00 => mmu.interrupts() != 0,
+    fn write_slow(&mut self, clock: u64, address: u16, value: u8) -> bool {
+        self.mmu.parts.clock = clock;
+        self.mmu.write_at_clock(address, value);
+        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
+        match address {
+            0xFF00 => self.mmu.interrupts() != 0,
             0x0000..=0x7FFF | 0xFF01..=0xFF0F | 0xFF40 | 0xFF41 | 0xFF45 | 0xFF46 | 0xFFFF => true,
             _ => false,
-        };
-        (disturbs, mmu.parts.ppu.vram_free_until())
+        }
     }
 }
 
 impl<const DECODED: bool> Memory for FastBus<'_, DECODED> {
     #[inline(always)]
     fn read(&mut self, address: u16) -> u8 {
+        let memory = &mut *self.memory;
         let index = usize::from(address);
         let value = match address {
-            0x0000..=0x7FFF => (self.rom.get(self.rom_index(address)).copied()).unwrap_or(0xFF),
-            0xC000..=0xDFFF => self.mmu.parts.wram[index & 0x1FFF],
-            0xFF80..=0xFFFE => self.mmu.parts.hram[index & 0x7F],
-            0x8000..=0x9FFF if self.clock < self.vram_free_until => {
-                self.mmu.parts.ppu.vram[index & 0x1FFF]
+            0x0000..=0x7FFF => (memory.rom.get(memory.rom_index(address)).copied()).unwrap_or(0xFF),
+            0xC000..=0xDFFF => memory.mmu.parts.wram[index & 0x1FFF],
+            0xFF80..=0xFFFE => memory.mmu.parts.hram[index & 0x7F],
+            0x8000..=0x9FFF if self.clock < memory.vram_free_until => {
+                memory.mmu.parts.ppu.vram[index & 0x1FFF]
             }
-            _ => {
-                let value;
-                (value, self.vram_free_until) = Self::read_slow(self.mmu, self.clock, address);
-                value
-            }
+            _ => memory.read_slow(self.clock, address),
         };
         self.clock += M_CYCLE;
         value
@@ -105,19 +104,15 @@ impl<const DECODED: bool> Memory for FastBus<'_, DECODED> {
 
     #[inline(always)]
     fn write(&mut self, address: u16, value: u8) {
+        let memory = &mut *self.memory;
         let index = usize::from(address);
         match address {
-            0xC000..=0xDFFF => self.mmu.parts.wram[index & 0x1FFF] = value,
-            0xFF80..=0xFFFE => self.mmu.parts.hram[index & 0x7F] = value,
-            0x8000..=0x9FFF if self.clock < self.vram_free_until => {
-                self.mmu.parts.ppu.vram[index & 0x1FFF] = value;
+            0xC000..=0xDFFF => memory.mmu.parts.wram[index & 0x1FFF] = value,
+            0xFF80..=0xFFFE => memory.mmu.parts.hram[index & 0x7F] = value,
+            0x8000..=0x9FFF if self.clock < memory.vram_free_until => {
+                memory.mmu.parts.ppu.vram[index & 0x1FFF] = value;
             }
-            _ => {
-                let disturbs;
-                (disturbs, self.vram_free_until) =
-                    Self::write_slow(self.mmu, self.clock, address, value);
-                self.disturbed |= disturbs;
-            }
+            _ => self.disturbed |= memory.write_slow(self.clock, address, value),
         }
         self.clock += M_CYCLE;
     }
@@ -229,16 +224,21 @@ fn is_rom(pc: u16) -> bool {
 /// Runs decoded blocks of instructions in ROM, each as a whole.
 fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
     let mut local = cpu.clone();
-    let mut bus = FastBus::<true>::new(mmu, rom);
+    let mut bus = FastBus::<true> {
+        clock: mmu.parts.clock,
+        operand: 0,
+        disturbed: false,
+        memory: &mut FastMemory::new(mmu, rom),
+    };
     let mut turns = Turns::new(look_at);
     let stop = 'settle: loop {
-        bus.settle(local.ime);
+        bus.memory.settle(bus.clock, local.ime);
         'bank: loop {
             if !is_rom(local.pc) {
                 break 'settle Stop::Moved;
             }
             let bank = local.pc & 0x4000;
-            let Some(code) = rom.code(bus.rom_index(bank)) else {
+            let Some(code) = rom.code(bus.memory.rom_index(bank)) else {
                 break 'settle Stop::Block;
             };
             loop {
@@ -246,8 +246,8 @@ fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
                     continue 'bank;
                 }
                 let lead = u64::from(code[usize::from(local.pc & 0x3FFF)].lead);
-                if bus.clock + lead >= bus.limit {
-                    let due = bus.clock >= bus.limit;
+                if bus.clock + lead >= bus.memory.limit {
+                    let due = bus.clock >= bus.memory.limit;
                     break 'settle if due { Stop::Due } else { Stop::Block };
                 }
                 loop {
@@ -280,7 +280,7 @@ fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
             }
         }
     };
-    bus.mmu.parts.clock = bus.clock;
+    bus.memory.mmu.parts.clock = bus.clock;
     *cpu = local;
     stop
 }
@@ -290,13 +290,18 @@ const RETI: u8 = 0xD9;
 /// Runs instructions one at a time, in ROM or elsewhere.
 fn run_singly(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
     let mut local = cpu.clone();
-    let mut bus = FastBus::<false>::new(mmu, rom);
+    let mut bus = FastBus::<false> {
+        clock: mmu.parts.clock,
+        operand: 0,
+        disturbed: false,
+        memory: &mut FastMemory::new(mmu, rom),
+    };
     let mut turns = Turns::new(look_at);
     let in_rom = is_rom(local.pc);
     let stop = 'settle: loop {
-        bus.settle(local.ime);
+        bus.memory.settle(bus.clock, local.ime);
         loop {
-            if bus.clock >= bus.limit {
+            if bus.clock >= bus.memory.limit {
                 break 'settle Stop::Due;
             }
             if is_rom(local.pc) != in_rom {
@@ -325,7 +330,7 @@ fn run_singly(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
             });
         }
     };
-    bus.mmu.parts.clock = bus.clock;
+    bus.memory.mmu.parts.clock = bus.clock;
     *cpu = local;
     stop
 }
