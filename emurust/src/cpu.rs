@@ -393,6 +393,7 @@ impl Cpu {
     }
 
     /// Any opcode but HALT (76). Compiled once for each.
+    #[inline(always)]
     pub(crate) fn execute<T: Memory, const OP: u8>(&mut self, bus: &mut T) {
         let op = OP;
         match OP {
