@@ -66,9 +66,6 @@ const SUBTRACT: u8 = 0x40;
 const HALF: u8 = 0x20;
 const CARRY: u8 = 0x10;
 
-/// C as the ninth bit of a result.
-const CARRY_OUT: u16 = 0x100;
-
 /// Matches an opcode against every literal, so that `$body` is compiled once for each, with the
 /// constant `$code`.
 macro_rules! match_opcode {
@@ -100,44 +97,44 @@ macro_rules! match_opcode {
 }
 pub(crate) use match_opcode;
 
-/// The flags as what they follow from: most are overwritten before a program looks at them.
+/// The flags as what they follow from, for most are overwritten before a program looks at them. One
+/// word, because registers are scarce: Z is set where the low byte is 0; the other bits stand for
+/// themselves, and the rest for nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Flags {
-    /// Z is set where the low byte is 0; C is bit 8.
-    result: u16,
-    /// H is bit 4 of this and of `result`, one or the other: the operands' sum without carries.
-    half: u8,
-    /// N: 40 or 0.
-    subtract: u8,
-}
+pub struct Flags(u32);
+
+/// Where [`Flags`] has C: the carry of a sum.
+const CARRY_OUT: u32 = 1 << 8;
+/// Where [`Flags`] has N.
+const SUBTRACTED: u32 = 1 << 15;
+/// Where [`Flags`] has H: the carry into bit 4, where sum and operands differ, 16 bits higher.
+const HALF_CARRY: u32 = 1 << 20;
 
 impl Flags {
     /// The register F.
     pub fn byte(self) -> u8 {
-        let half = (self.half ^ self.result as u8) & 0x10;
-        flag(self.zero(), ZERO) | self.subtract | half << 1 | self.carry() << 4
+        let bit = |mask, bit| if self.0 & mask != 0 { bit } else { 0 };
+        let carries = bit(HALF_CARRY, HALF) | bit(CARRY_OUT, CARRY);
+        flag(self.zero(), ZERO) | bit(SUBTRACTED, SUBTRACT) | carries
     }
 
     #[inline(always)]
     fn zero(self) -> bool {
-        self.result as u8 == 0
+        self.0 as u8 == 0
     }
 
     #[inline(always)]
     fn carry(self) -> u8 {
-        (self.result >> 8) as u8 & 1
+        (self.0 >> 8) as u8 & 1
     }
 }
 
 impl From<u8> for Flags {
     /// The low four bits do not exist.
     fn from(f: u8) -> Self {
-        let result = u16::from(f & CARRY) << 4 | u16::from(!f & ZERO);
-        Flags {
-            result,
-            half: (f & HALF) >> 1,
-            subtract: f & SUBTRACT,
-        }
+        let bit = |mask, bit| if f & mask != 0 { bit } else { 0 };
+        let carries = bit(HALF, HALF_CARRY) | bit(CARRY, CARRY_OUT);
+        Flags(u32::from(!f & ZERO) | bit(SUBTRACT, SUBTRACTED) | carries)
     }
 }
 
@@ -451,17 +448,10 @@ impl Cpu {
             0x27 => self.daa(),
             0x2F => {
                 self.a = !self.a;
-                self.flags.subtract = SUBTRACT;
-                self.flags.half = !self.flags.result as u8
+                self.flags.0 |= SUBTRACTED | HALF_CARRY
             }
-            0x37 => {
-                let result = self.flags.result | CARRY_OUT;
-                self.set_flags(result, 0, result as u8)
-            }
-            0x3F => {
-                let result = self.flags.result ^ CARRY_OUT;
-                self.set_flags(result, 0, result as u8)
-            }
+            0x37 => self.flags = Flags(self.flags.0 & 0xFF | CARRY_OUT),
+            0x3F => self.flags = Flags(self.flags.0 & (0xFF | CARRY_OUT) ^ CARRY_OUT),
             // 16-bit arithmetic
             0x03 | 0x13 | 0x23 | 0x33 => {
                 bus.idle();
@@ -475,15 +465,14 @@ impl Cpu {
                 bus.idle();
                 let (hl, value) = (self.hl(), self.rr(op));
                 let (sum, carry) = hl.overflowing_add(value);
-                let half = ((hl ^ value ^ sum) >> 8) as u8;
-                let zero = self.flags.result & 0xFF;
-                self.set_flags(zero | u16::from(carry) << 8, 0, half ^ zero as u8);
+                let half = u32::from((hl ^ value ^ sum) >> 8) << 16;
+                self.flags = Flags(self.flags.0 & 0xFF | u32::from(carry) << 8 | half);
                 self.set_hl(sum)
             }
             // Rotates of A clear the zero flag; the CB forms set it.
             0x07 | 0x0F | 0x17 | 0x1F => {
                 self.a = self.rotate(op, self.a);
-                self.set_flags(self.flags.result & CARRY_OUT | 1, 0, 0)
+                self.flags = Flags(self.flags.0 & CARRY_OUT | 1)
             }
             // Jumps
             0x18 => {
@@ -644,38 +633,33 @@ impl Cpu {
         let offset = self.fetch(bus);
         let low = self.sp as u8;
         let (sum, carry) = low.overflowing_add(offset);
-        self.set_flags(u16::from(carry) << 8 | 1, 0, low ^ offset ^ sum);
+        let half = u32::from(low ^ offset ^ sum) << 16;
+        self.flags = Flags(1 | u32::from(carry) << 8 | half);
         self.sp.wrapping_add_signed(i16::from(offset as i8))
-    }
-
-    #[inline(always)]
-    fn set_flags(&mut self, result: u16, subtract: u8, half: u8) {
-        self.flags = Flags {
-            result,
-            half,
-            subtract,
-        };
     }
 
     /// ADD ADC SUB SBC AND XOR OR CP, chosen by `op & 0x38`.
     #[inline(always)]
     pub(crate) fn alu(&mut self, op: u8, value: u8) {
         let carry = match (op >> 3) & 7 {
-            1 | 3 => u16::from(self.flags.carry()),
+            1 | 3 => u32::from(self.flags.carry()),
             _ => 0,
         };
-        let (a, operand) = (u16::from(self.a), u16::from(value));
-        let (result, subtract, half) = match (op >> 3) & 7 {
-            0 | 1 => (a + operand + carry, 0, self.a ^ value),
-            2 | 3 | 7 => {
-                let result = a.wrapping_sub(operand).wrapping_sub(carry);
-                (result, SUBTRACT, self.a ^ value)
-            }
-            4 => (a & operand, 0, !(self.a & value)),
-            5 => (a ^ operand, 0, self.a ^ value),
-            _ => (a | operand, 0, self.a | value),
+        let (a, operand) = (u32::from(self.a), u32::from(value));
+        let result = match (op >> 3) & 7 {
+            0 | 1 => a + operand + carry,
+            2 | 3 | 7 => a.wrapping_sub(operand).wrapping_sub(carry) & (CARRY_OUT | 0xFF),
+            4 => a & operand,
+            5 => a ^ operand,
+            _ => a | operand,
         };
-        self.set_flags(result, subtract, half);
+        let half = (a ^ operand ^ result) << 16;
+        self.flags = Flags(match (op >> 3) & 7 {
+            0 | 1 => result | half,
+            2 | 3 | 7 => result | half | SUBTRACTED,
+            4 => result | HALF_CARRY,
+            _ => result,
+        });
         if op & 0x38 != 0x38 {
             self.a = result as u8;
         }
@@ -684,16 +668,21 @@ impl Cpu {
     #[inline(always)]
     fn inc(&mut self, value: u8) -> u8 {
         let result = value.wrapping_add(1);
-        let carry = self.flags.result & CARRY_OUT;
-        self.set_flags(carry | u16::from(result), 0, value);
-        result
+        self.count(value, result, 0)
     }
 
     #[inline(always)]
     pub(crate) fn dec(&mut self, value: u8) -> u8 {
         let result = value.wrapping_sub(1);
-        let carry = self.flags.result & CARRY_OUT;
-        self.set_flags(carry | u16::from(result), SUBTRACT, value);
+        self.count(value, result, SUBTRACTED)
+    }
+
+    /// The flags of INC and DEC, which leave C as it is.
+    #[inline(always)]
+    fn count(&mut self, value: u8, result: u8, subtracted: u32) -> u8 {
+        let half = u32::from(value ^ result) << 16;
+        let carry = self.flags.0 & CARRY_OUT;
+        self.flags = Flags(u32::from(result) | half | carry | subtracted);
         result
     }
 
@@ -711,7 +700,7 @@ impl Cpu {
         };
         self.a = result;
         let carry = if carry { CARRY_OUT } else { 0 };
-        self.set_flags(carry | u16::from(result), flags & SUBTRACT, result);
+        self.flags = Flags(u32::from(result) | carry | self.flags.0 & SUBTRACTED);
     }
 
     /// RLC RRC RL RR SLA SRA SWAP SRL, chosen by `op & 0x38`.
@@ -728,7 +717,7 @@ impl Cpu {
             6 => (value.rotate_left(4), 0),
             _ => (value >> 1, value & 1),
         };
-        self.set_flags(u16::from(carry) << 8 | u16::from(result), 0, result);
+        self.flags = Flags(u32::from(result) | u32::from(carry) << 8);
         result
     }
 
@@ -741,8 +730,8 @@ impl Cpu {
         let result = match OP >> 6 {
             0 => self.rotate(op, value),
             1 => {
-                let (tested, carry) = (value & bit, self.flags.result & CARRY_OUT);
-                self.set_flags(carry | u16::from(tested), 0, !tested);
+                let carry = self.flags.0 & CARRY_OUT;
+                self.flags = Flags(u32::from(value & bit) | carry | HALF_CARRY);
                 return;
             }
             2 => value & !bit,
