@@ -7,9 +7,9 @@
 #![forbid(unsafe_code)]
 
 use crate::cpu::{match_opcode, Cpu, Memory};
+use crate::decode::needs_step;
 use crate::joypad::Joypad;
 use crate::mmu::{Mmu, M_CYCLE};
-use crate::decode::needs_step;
 
 /// The most instructions of a loop that is tried.
 const LONGEST_LOOP: usize = 64;

@@ -8,7 +8,7 @@
 
 use crate::cartridge::Rom;
 use crate::cpu::{match_opcode, Cpu, Memory, PREFIX};
-use crate::decode::{ends_block, is_jump, needs_step, Code};
+use crate::decode::{ends_block, is_jump, needs_step};
 use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
