@@ -1,4 +1,4 @@
-//! A thread pool that a forked process can go on using.
+//! Threads that work beside the calling one, and that a forked process can go on using.
 
 #![forbid(unsafe_code)]
 
@@ -7,6 +7,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Starts its threads when they are first needed, and anew in a forked process: a fork copies the
 /// pool's memory, but of the threads only the one that forked.
 pub struct Threads {
+    /// The calling one included.
     count: usize,
     /// The process that the threads run in, and the pool.
     pool: Option<(u32, ThreadPool)>,
@@ -17,16 +18,21 @@ impl Threads {
         Threads { count, pool: None }
     }
 
-    /// The pool, or None where the calling thread is enough. Errors: no threads to be had.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The pool of the others, or None where the calling thread is enough. Errors: no threads to be
+    /// had.
     pub fn pool(&mut self) -> Result<Option<&ThreadPool>, String> {
         if self.count <= 1 {
             return Ok(None);
         }
         self.forget_if_forked();
         if self.pool.is_none() {
-            let pool = ThreadPoolBuilder::new().num_threads(self.count).build();
-            let pool =
-                pool.map_err(|error| format!("cannot start {} threads: {error}", self.count))?;
+            let others = self.count - 1;
+            let pool = ThreadPoolBuilder::new().num_threads(others).build();
+            let pool = pool.map_err(|error| format!("cannot start {others} threads: {error}"))?;
             self.pool = Some((std::process::id(), pool));
         }
         Ok(self.pool.as_ref().map(|(_, pool)| pool))

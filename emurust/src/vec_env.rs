@@ -7,10 +7,8 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-use rayon::prelude::*;
 
 use crate::cartridge::Rom;
 use crate::gameboy::{GameBoy, GRAY_BYTES, RGB_BYTES};
@@ -62,45 +60,53 @@ impl VecEnv {
         })
     }
 
-    /// Calls `job` with every machine, its item and a question whether to go on. While the jobs
-    /// run, `interrupted` is asked every [`POLL`] on the calling thread; after its yes, the jobs are
-    /// told to stop. Returns whether they were not. Errors: no threads to be had.
+    /// Calls `job` with every machine, its item and a question whether to go on. The calling thread
+    /// works too, and every [`POLL`] asks `interrupted`; after its yes, all jobs are told to stop.
+    /// Returns whether they were not. Errors: no threads to be had.
     fn for_each<T: Send>(
         (envs, threads): (&mut [Env], &mut Threads),
         items: Vec<T>,
         mut interrupted: impl FnMut() -> bool,
         job: impl Fn(&mut Env, T, &mut dyn FnMut() -> bool) + Sync,
     ) -> Result<bool, String> {
-        let Some(pool) = threads.pool()? else {
-            let (mut asked, mut stopped) = (Instant::now(), false);
-            let mut go_on = || {
-                if !stopped && asked.elapsed() >= POLL {
-                    stopped = interrupted();
-                    asked = Instant::now();
-                }
-                !stopped
-            };
-            for (env, item) in envs.iter_mut().zip(items) {
-                job(env, item, &mut go_on);
-            }
-            return Ok(!stopped);
-        };
         let stopped = AtomicBool::new(false);
-        let (running, finished) = mpsc::channel::<()>();
-        pool.in_place_scope(|scope| {
-            scope.spawn(|_| {
-                let _running = running; // until dropped
-                (envs.par_iter_mut().zip(items)).for_each(|(env, item)| {
-                    job(env, item, &mut || !stopped.load(Ordering::Relaxed));
-                });
-            });
-            while finished.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+        let mut asked = Instant::now();
+        let mut ask = || {
+            if asked.elapsed() >= POLL {
+                asked = Instant::now();
                 if interrupted() {
                     stopped.store(true, Ordering::Relaxed);
-                    break;
                 }
             }
-        });
+            !stopped.load(Ordering::Relaxed)
+        };
+        // Each thread takes the next machine when it is done with one.
+        let queue = Mutex::new(envs.iter_mut().zip(items));
+        let next = || queue.lock().ok()?.next();
+        let work = |go_on: &mut dyn FnMut() -> bool| {
+            while let Some((env, item)) = next() {
+                job(env, item, go_on);
+            }
+        };
+        let others = threads.count() - 1;
+        match threads.pool()? {
+            None => work(&mut ask),
+            Some(pool) => pool.in_place_scope(|scope| {
+                let (running, finished) = mpsc::channel::<()>();
+                for _ in 0..others {
+                    let running = running.clone();
+                    scope.spawn(|_| {
+                        let _running = running; // until dropped
+                        work(&mut || !stopped.load(Ordering::Relaxed));
+                    });
+                }
+                drop(running);
+                work(&mut ask);
+                while finished.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                    ask();
+                }
+            }),
+        }
         Ok(!stopped.into_inner())
     }
 
