@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-/// What instructions see of the machine. Each call takes one M-cycle.
+/// What instructions see of the machine. Each call takes one M-cycle, those for 16 bits two.
 pub trait Memory {
     fn read(&mut self, address: u16) -> u8;
     fn write(&mut self, address: u16, value: u8);
@@ -15,6 +15,27 @@ pub trait Memory {
     #[inline(always)]
     fn fetch(&mut self, pc: u16) -> u8 {
         self.read(pc)
+    }
+    /// Reads the instruction's last two bytes.
+    #[inline(always)]
+    fn fetch16(&mut self, pc: u16) -> u16 {
+        let lo = self.fetch(pc);
+        let hi = self.fetch(pc.wrapping_add(1));
+        u16::from_le_bytes([lo, hi])
+    }
+    /// Reads the two bytes from `sp` on.
+    #[inline(always)]
+    fn pop(&mut self, sp: u16) -> u16 {
+        let lo = self.read(sp);
+        let hi = self.read(sp.wrapping_add(1));
+        u16::from_le_bytes([lo, hi])
+    }
+    /// Writes the two bytes below `sp`, the high one first.
+    #[inline(always)]
+    fn push(&mut self, sp: u16, value: u16) {
+        let [hi, lo] = value.to_be_bytes();
+        self.write(sp.wrapping_sub(1), hi);
+        self.write(sp.wrapping_sub(2), lo);
     }
 }
 
@@ -103,19 +124,18 @@ pub(crate) use match_opcode;
 #[derive(Clone, Copy, Debug)]
 pub struct Flags(u32);
 
-/// Where [`Flags`] has C: the carry of a sum.
-const CARRY_OUT: u32 = 1 << 8;
-/// Where [`Flags`] has N.
-const SUBTRACTED: u32 = 1 << 15;
+/// Where [`Flags`] has C, the ninth bit of a result, and N.
+const CARRY_OUT: u32 = (CARRY as u32) << 4;
+const SUBTRACTED: u32 = (SUBTRACT as u32) << 4;
 /// Where [`Flags`] has H: the carry into bit 4, where sum and operands differ, 16 bits higher.
-const HALF_CARRY: u32 = 1 << 20;
+const HALF_CARRY: u32 = (HALF as u32) << 15;
 
 impl Flags {
     /// The register F.
     pub fn byte(self) -> u8 {
-        let bit = |mask, bit| if self.0 & mask != 0 { bit } else { 0 };
-        let carries = bit(HALF_CARRY, HALF) | bit(CARRY_OUT, CARRY);
-        flag(self.zero(), ZERO) | bit(SUBTRACTED, SUBTRACT) | carries
+        let carry_and_subtract = (self.0 >> 4) as u8 & (CARRY | SUBTRACT);
+        let half = (self.0 >> 15) as u8 & HALF;
+        flag(self.zero(), ZERO) | half | carry_and_subtract
     }
 
     #[inline(always)]
@@ -132,9 +152,9 @@ impl Flags {
 impl From<u8> for Flags {
     /// The low four bits do not exist.
     fn from(f: u8) -> Self {
-        let bit = |mask, bit| if f & mask != 0 { bit } else { 0 };
-        let carries = bit(HALF, HALF_CARRY) | bit(CARRY, CARRY_OUT);
-        Flags(u32::from(!f & ZERO) | bit(SUBTRACT, SUBTRACTED) | carries)
+        let carry_and_subtract = u32::from(f & (CARRY | SUBTRACT)) << 4;
+        let half = u32::from(f & HALF) << 15;
+        Flags(u32::from(!f & ZERO) | half | carry_and_subtract)
     }
 }
 
@@ -266,9 +286,9 @@ impl Cpu {
 
     #[inline(always)]
     fn fetch16<T: Memory>(&mut self, bus: &mut T) -> u16 {
-        let lo = self.fetch(bus);
-        let hi = self.fetch(bus);
-        u16::from_le_bytes([lo, hi])
+        let value = bus.fetch16(self.pc);
+        self.pc = self.pc.wrapping_add(2);
+        value
     }
 
     /// The 8-bit operand of the low three bits of `op`.
@@ -282,20 +302,15 @@ impl Cpu {
 
     #[inline(always)]
     fn push<T: Memory>(&mut self, bus: &mut T, value: u16) {
-        let [hi, lo] = value.to_be_bytes();
-        self.sp = self.sp.wrapping_sub(1);
-        bus.write(self.sp, hi);
-        self.sp = self.sp.wrapping_sub(1);
-        bus.write(self.sp, lo);
+        bus.push(self.sp, value);
+        self.sp = self.sp.wrapping_sub(2);
     }
 
     #[inline(always)]
     fn pop<T: Memory>(&mut self, bus: &mut T) -> u16 {
-        let lo = bus.read(self.sp);
-        self.sp = self.sp.wrapping_add(1);
-        let hi = bus.read(self.sp);
-        self.sp = self.sp.wrapping_add(1);
-        u16::from_le_bytes([lo, hi])
+        let value = bus.pop(self.sp);
+        self.sp = self.sp.wrapping_add(2);
+        value
     }
 
     /// The condition of `op & 0x18`: NZ, Z, NC, C.

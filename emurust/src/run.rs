@@ -129,6 +129,40 @@ impl<const DECODED: bool> Memory for FastBus<'_, DECODED> {
     }
 
     #[inline(always)]
+    fn fetch16(&mut self, pc: u16) -> u16 {
+        if !DECODED {
+            return self.pop(pc);
+        }
+        self.clock += 2 * M_CYCLE;
+        self.operand
+    }
+
+    #[inline(always)]
+    fn pop(&mut self, sp: u16) -> u16 {
+        let next = sp.wrapping_add(1);
+        if !matches!(sp, 0xC000..=0xDFFE) {
+            return u16::from_le_bytes([self.read(sp), self.read(next)]);
+        }
+        self.clock += 2 * M_CYCLE;
+        let wram = &self.memory.mmu.parts.wram;
+        u16::from_le_bytes([sp, next].map(|address| wram[usize::from(address & 0x1FFF)]))
+    }
+
+    #[inline(always)]
+    fn push(&mut self, sp: u16, value: u16) {
+        let [hi, lo] = value.to_be_bytes();
+        let (high, low) = (sp.wrapping_sub(1), sp.wrapping_sub(2));
+        if !matches!(low, 0xC000..=0xDFFE) {
+            self.write(high, hi);
+            return self.write(low, lo);
+        }
+        self.clock += 2 * M_CYCLE;
+        let wram = &mut self.memory.mmu.parts.wram;
+        wram[usize::from(high & 0x1FFF)] = hi;
+        wram[usize::from(low & 0x1FFF)] = lo;
+    }
+
+    #[inline(always)]
     fn idle(&mut self) {
         self.clock += M_CYCLE;
     }
