@@ -170,11 +170,11 @@ def compare_threads(rom: bytes, args: Args) -> dict:
 
 def straight_line_rom() -> tuple[bytes, float]:
     """Return a ROM of register instructions in a line, and how many of them a frame has."""
-    code = bytes.fromhex("78 81 57 aa 04 0d 80 b3 1f 2f") * 1000  # ld, add, xor, inc, dec, or, …
+    code = bytes.fromhex("78 81 57 aa 04 0d 80 b3 1f 2f") * 100  # ld, add, xor, inc, dec, or, …
     rom = bytearray(0x8000)
     rom[0x100:0x104] = b"\x00\xc3\x50\x01"  # nop; jp 0x150
     rom[0x150 : 0x150 + len(code) + 3] = code + b"\xc3\x50\x01"
-    return bytes(rom), 70_224 / 4  # the jump, once in 10,000, takes 16 clock cycles instead of 4
+    return bytes(rom), 70_224 * (len(code) + 1) / (4 * len(code) + 16)
 
 
 def costs(args: Args) -> dict[str, float]:
