@@ -693,9 +693,12 @@ impl Ppu {
         )
     }
 
-    /// Until then VRAM is free and nothing is drawn from it, if no register is written: the LCD is
-    /// off, or between the last line's pixels and the next one's. A time that has passed says nothing.
+    /// Until then VRAM is free and no pixels depend on it, if no register is written: the LCD is off,
+    /// or between the pixels of two lines. 0 if lines are still to be drawn.
     pub fn vram_free_until(&self) -> u64 {
+        if self.drawing && self.undrawn < self.lines_over() {
+            return 0;
+        }
         let lines = match (self.phase, self.line) {
             (Phase::Off, _) => return NEVER,
             (Phase::Fetch | Phase::HBlank | Phase::FirstTransfer, _) => return 0,
@@ -779,8 +782,8 @@ impl Ppu {
     }
 
     fn draw_lines_over(&mut self) {
-        let over = self.line + u8::from(self.phase == Phase::NewLine);
-        while self.undrawn < over.min(HEIGHT as u8) {
+        let over = self.lines_over();
+        while self.undrawn < over {
             let line = self.undrawn;
             self.begin_row(line);
             self.draw_to(line, WIDTH as u8);
@@ -789,6 +792,11 @@ impl Ppu {
         if self.phase == Phase::HBlank && self.undrawn == self.line {
             self.begin_row(self.line);
         }
+    }
+
+    /// The lines of this frame that are over.
+    fn lines_over(&self) -> u8 {
+        (self.line + u8::from(self.phase == Phase::NewLine)).min(HEIGHT as u8)
     }
 
     fn begin_row(&mut self, line: u8) {
