@@ -709,6 +709,14 @@ impl Ppu {
         self.line_start + lines * LINE_CYCLES + 80
     }
 
+    /// Until then VRAM is locked, if no register is written; 0 if it is not.
+    pub fn vram_locked_until(&self) -> u64 {
+        match self.phase {
+            Phase::HBlank => self.next,
+            _ => 0,
+        }
+    }
+
     /// Whether the LCD keeps the processor from reading OAM. The caller has updated the LCD.
     pub fn oam_read_blocked(&self) -> bool {
         self.mode_2_or_3()

@@ -26,6 +26,7 @@ struct FastMemory<'a> {
     /// No instruction begins at this time or later.
     limit: u64,
     vram_free_until: u64,
+    vram_locked_until: u64,
     rom_offset: (usize, usize),
     rom: &'a [u8],
     mmu: &'a mut Mmu,
@@ -36,6 +37,7 @@ impl<'a> FastMemory<'a> {
         FastMemory {
             limit: 0,
             vram_free_until: 0,
+            vram_locked_until: 0,
             rom_offset: (0, 0),
             rom: &rom.bytes,
             mmu,
@@ -47,8 +49,19 @@ impl<'a> FastMemory<'a> {
     fn settle(&mut self, clock: u64, ime: bool) {
         self.mmu.parts.clock = clock;
         self.limit = self.mmu.run_limit(ime);
-        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
         self.rom_offset = self.mmu.rom_offset();
+        self.look_at_vram();
+    }
+
+    #[inline(always)]
+    fn look_at_vram(&mut self) {
+        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
+        self.vram_locked_until = self.mmu.parts.ppu.vram_locked_until();
+    }
+
+    #[inline(always)]
+    fn is_locked_vram(&self, clock: u64, address: u16) -> bool {
+        clock < self.vram_locked_until && matches!(address, 0x8000..=0x9FFF)
     }
 
     #[inline(always)]
@@ -63,9 +76,12 @@ impl<'a> FastMemory<'a> {
     #[cold]
     #[inline(never)]
     fn read_slow(&mut self, clock: u64, address: u16) -> u8 {
+        if self.is_locked_vram(clock, address) {
+            return 0xFF;
+        }
         self.mmu.parts.clock = clock;
         let value = self.mmu.read_at_clock(address);
-        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
+        self.look_at_vram();
         value
     }
 
@@ -73,9 +89,12 @@ impl<'a> FastMemory<'a> {
     #[cold]
     #[inline(never)]
     fn write_slow(&mut self, clock: u64, address: u16, value: u8) -> bool {
+        if self.is_locked_vram(clock, address) {
+            return false;
+        }
         self.mmu.parts.clock = clock;
         self.mmu.write_at_clock(address, value);
-        self.vram_free_until = self.mmu.parts.ppu.vram_free_until();
+        self.look_at_vram();
         match address {
             0xFF00 => self.mmu.interrupts() != 0,
             0x0000..=0x7FFF | 0xFF01..=0xFF0F | 0xFF40 | 0xFF41 | 0xFF45 | 0xFF46 | 0xFFFF => true,
