@@ -60,11 +60,6 @@ impl<'a> FastMemory<'a> {
     }
 
     #[inline(always)]
-    fn is_locked_vram(&self, clock: u64, address: u16) -> bool {
-        clock < self.vram_locked_until && matches!(address, 0x8000..=0x9FFF)
-    }
-
-    #[inline(always)]
     fn rom_index(&self, address: u16) -> usize {
         let offset = match address {
             0x0000..=0x3FFF => self.rom_offset.0,
@@ -76,9 +71,6 @@ impl<'a> FastMemory<'a> {
     #[cold]
     #[inline(never)]
     fn read_slow(&mut self, clock: u64, address: u16) -> u8 {
-        if self.is_locked_vram(clock, address) {
-            return 0xFF;
-        }
         self.mmu.parts.clock = clock;
         let value = self.mmu.read_at_clock(address);
         self.look_at_vram();
@@ -89,9 +81,6 @@ impl<'a> FastMemory<'a> {
     #[cold]
     #[inline(never)]
     fn write_slow(&mut self, clock: u64, address: u16, value: u8) -> bool {
-        if self.is_locked_vram(clock, address) {
-            return false;
-        }
         self.mmu.parts.clock = clock;
         self.mmu.write_at_clock(address, value);
         self.look_at_vram();
@@ -115,6 +104,7 @@ impl<const DECODED: bool> Memory for FastBus<'_, DECODED> {
             0x8000..=0x9FFF if self.clock < memory.vram_free_until => {
                 memory.mmu.parts.ppu.vram[index & 0x1FFF]
             }
+            0x8000..=0x9FFF if self.clock < memory.vram_locked_until => 0xFF,
             _ => memory.read_slow(self.clock, address),
         };
         self.clock += M_CYCLE;
@@ -131,6 +121,7 @@ impl<const DECODED: bool> Memory for FastBus<'_, DECODED> {
             0x8000..=0x9FFF if self.clock < memory.vram_free_until => {
                 memory.mmu.parts.ppu.vram[index & 0x1FFF] = value;
             }
+            0x8000..=0x9FFF if self.clock < memory.vram_locked_until => {}
             _ => self.disturbed |= memory.write_slow(self.clock, address, value),
         }
         self.clock += M_CYCLE;
