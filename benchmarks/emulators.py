@@ -7,8 +7,12 @@
 A step is 30 frames: one random button held for 8 of them, and the last frame drawn and read. PyBoy
 runs as fast as it can do that: compiled, no window, no sound, no speed limit, two calls of `tick` a
 step. Rounds of one machine are timed in CPU seconds, so that a shared computer slows neither down;
-`cpu_share` tells how much of a core there was. Threads are compared by the clock on the wall: leave
-the computer alone meanwhile. Medians over the rounds, with the least and the greatest.
+`cpu_share` tells how much of a core there was. Medians over the rounds, with the least and the greatest.
+
+Threads are compared by the clock on the wall, in short rounds of a batch on one thread, the same batch
+on several, and as many batches on one thread each, side by side. `scaling` is the second to the first;
+`efficiency` is the second to the third, which is what the computer's cores give when nobody waits for
+anybody: on a shared computer the first also tells how busy the neighbours were.
 
 A table goes to stderr, JSON to stdout.
 """
@@ -21,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +54,7 @@ class Args:
     warmup_steps: int = 200
     """steps that both play before the first round"""
     envs: int = 32
-    """machines for the comparison of threads"""
+    """machines for the comparison of threads, a multiple of theirs"""
     threads: int = 2
     """threads to compare with one"""
     seed: int = 0
@@ -140,19 +145,31 @@ def compare_emulators(rom: bytes, args: Args) -> dict:
 def compare_threads(rom: bytes, args: Args) -> dict:
     """Return frames a second of `args.envs` machines on one thread and on several, by rounds."""
     rng = np.random.default_rng(args.seed)
-    batches = [Emurust(rom, args.envs, threads) for threads in (1, args.threads)]
-    steps = max(args.steps * 4 // args.envs, 1)
-    speeds: tuple[list[float], list[float]] = ([], [])
-    for number in range(args.rounds + 1):
-        actions = rng.integers(len(BUTTONS), size=(steps, args.envs))
-        for batch, speed in zip(batches, speeds, strict=True):
-            _, wall = seconds(lambda: batch.play(actions))  # noqa: B023
-            if number:  # the first one warms up
-                speed.append(steps * args.envs * FRAME_SKIP / wall)
+    one, many = (Emurust(rom, args.envs, threads) for threads in (1, args.threads))
+    parts = [Emurust(rom, args.envs // args.threads) for _ in range(args.threads)]
+    steps = max(args.steps // args.envs, 1)
+    speeds: dict[str, list[float]] = {"one": [], "many": [], "side_by_side": []}
+    with ThreadPoolExecutor(args.threads) as pool:
+        for number in range(4 * args.rounds + 1):
+            actions = rng.integers(len(BUTTONS), size=(steps, args.envs))
+            shares = np.split(actions, args.threads, axis=1)
+            players = {
+                "one": lambda: one.play(actions),  # noqa: B023
+                "many": lambda: many.play(actions),  # noqa: B023
+                "side_by_side": lambda: list(pool.map(Emurust.play, parts, shares)),  # noqa: B023
+            }
+            for name, play in players.items():
+                _, wall = seconds(play)
+                if number:  # the first one warms up
+                    speeds[name].append(actions.size * FRAME_SKIP / wall)
+    ratios = {
+        name: summary([ours / theirs for ours, theirs in zip(speeds["many"], base, strict=True)])
+        for name, base in (("scaling", speeds["one"]), ("efficiency", speeds["side_by_side"]))
+    }
     return {
-        "one_thread_frames_per_second": summary(speeds[0]),
-        "threads_frames_per_second": summary(speeds[1]),
-        "scaling": summary([many / one for one, many in zip(*speeds, strict=True)]),
+        "one_thread_frames_per_second": summary(speeds["one"]),
+        "threads_frames_per_second": summary(speeds["many"]),
+        **ratios,
     }
 
 
@@ -233,8 +250,11 @@ def find_roms(args: Args) -> list[Path]:
     return paths
 
 
-HEADER = ("ROM", "emurust", "PyBoy", "ratio", "(least-most)", "threads", "(least-most)", "limit")
-LINE = "{:<28} {:>9} {:>8} {:>6} {:>13} {:>8} {:>13} {:>6}"
+HEADER = (
+    *("ROM", "emurust", "PyBoy", "ratio", "(least-most)"),
+    *("threads", "(least-most)", "efficiency", "limit"),
+)
+LINE = "{:<20} {:>9} {:>8} {:>6} {:>13} {:>8} {:>13} {:>10} {:>6}"
 
 
 def row(name: str, result: dict) -> str:
@@ -247,6 +267,7 @@ def row(name: str, result: dict) -> str:
         f"({ratio['min']:.2f}-{ratio['max']:.2f})",
         f"{scaling['median']:.2f}",
         f"({scaling['min']:.2f}-{scaling['max']:.2f})",
+        f"{result['efficiency']['median']:.2f}",
         f"{result['ratio_to_limit']:.2f}" if "ratio_to_limit" in result else "",
     )
 
@@ -269,7 +290,7 @@ def main(args: Args) -> None:
             result["ratio_to_limit"] = median / result["limit_frames_per_second"]
         name = path.stem if path.stem not in report["roms"] else f"{path.parent.name}/{path.stem}"
         report["roms"][name] = result
-        print(row(name[:28], result), file=sys.stderr, flush=True)
+        print(row(name[:20], result), file=sys.stderr, flush=True)
     text = json.dumps(report, indent=2)
     if args.json:
         args.json.write_text(text + "\n")
