@@ -7,12 +7,13 @@
 A step is 30 frames: one random button held for 8 of them, and the last frame drawn and read. PyBoy
 runs as fast as it can do that: compiled, no window, no sound, no speed limit, two calls of `tick` a
 step. Rounds of one machine are timed in CPU seconds, so that a shared computer slows neither down;
-`cpu_share` tells how much of a core there was. Medians over the rounds, with the least and the greatest.
+`cpu_share` tells how much of a core there was. Medians over the rounds, with the least and the
+greatest.
 
-Threads are compared by the clock on the wall, in short rounds of a batch on one thread, the same batch
-on several, and as many batches on one thread each, side by side. `scaling` is the second to the first;
-`efficiency` is the second to the third, which is what the computer's cores give when nobody waits for
-anybody: on a shared computer the first also tells how busy the neighbours were.
+Threads are compared by the clock on the wall, in short rounds of a batch on one thread, the same
+batch on several, and as many batches on one thread each, side by side. `scaling` is the second to
+the first; `efficiency` is the second to the third, which is what the cores give when nobody waits
+for anybody: on a shared computer, `scaling` also tells how busy the neighbours were.
 
 A table goes to stderr, JSON to stdout.
 """
