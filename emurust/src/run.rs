@@ -265,6 +265,9 @@ fn is_rom(pc: u16) -> bool {
     pc < 0x8000
 }
 
+/// Raises IME at once.
+const RETI: u8 = 0xD9;
+
 /// Runs decoded blocks of instructions in ROM, each as a whole.
 fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
     let mut local = cpu.clone();
@@ -328,8 +331,6 @@ fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
     *cpu = local;
     stop
 }
-
-const RETI: u8 = 0xD9;
 
 /// Runs instructions one at a time, in ROM or elsewhere.
 fn run_singly(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
