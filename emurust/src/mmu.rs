@@ -203,7 +203,7 @@ impl Mmu {
     }
 
     /// Reads without time passing and without side effects on what a program can see, ignoring the
-    /// locks of LCD and DMA.
+    /// locks of LCD and DMA. During a DMA, OAM may still have its old bytes.
     pub fn peek(&mut self, address: u16) -> u8 {
         match address {
             0x8000..=0x9FFF => self.parts.ppu.vram[usize::from(address & 0x1FFF)],
@@ -418,7 +418,7 @@ impl Mmu {
             .filter(|&(source, _)| address < 0xFE00 && is_vram(address) == is_vram(source))
     }
 
-    /// Writes the state's bytes. All parts are up to date in them.
+    /// Writes the state's bytes. All parts are up to date in them, save OAM during a DMA.
     pub fn put(&mut self, out: &mut Vec<u8>) {
         self.catch_up();
         self.parts.mapper.update_clock(self.parts.clock);

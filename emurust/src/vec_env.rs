@@ -56,13 +56,13 @@ impl VecEnv {
             states: HashMap::new(),
             next_state_id: 0,
             picture_bytes: if grayscale { GRAY_BYTES } else { RGB_BYTES },
-            threads: Threads::new(threads.min(num_envs)),
+            threads: Threads::new(threads.min(num_envs).max(1)),
         })
     }
 
     /// Calls `job` with every machine, its item and a question whether to go on. The calling thread
-    /// works too, and every [`POLL`] asks `interrupted`; after its yes, all jobs are told to stop.
-    /// Returns whether they were not. Errors: no threads to be had.
+    /// works too, and every [`POLL`] asks `interrupted`; after its first yes, the last time it is
+    /// asked, all jobs are told to stop. Returns whether they were not. Errors: no threads to be had.
     fn for_each<T: Send>(
         (envs, threads): (&mut [Env], &mut Threads),
         items: Vec<T>,
@@ -72,7 +72,7 @@ impl VecEnv {
         let stopped = AtomicBool::new(false);
         let mut asked = Instant::now();
         let mut ask = || {
-            if asked.elapsed() >= POLL {
+            if !stopped.load(Ordering::Relaxed) && asked.elapsed() >= POLL {
                 asked = Instant::now();
                 if interrupted() {
                     stopped.store(true, Ordering::Relaxed);

@@ -33,27 +33,34 @@ impl Random {
     }
 }
 
-/// The bus without laziness.
+/// The bus without laziness, except that an OAM DMA still copies its bytes together.
 struct PlainBus(Mmu);
+
+impl PlainBus {
+    fn catch_up(&mut self) {
+        self.0.catch_up();
+        self.0.parts.ppu.draw_lines();
+    }
+}
 
 impl Memory for PlainBus {
     fn read(&mut self, address: u16) -> u8 {
-        self.0.catch_up();
+        self.catch_up();
         self.0.read(address)
     }
     fn write(&mut self, address: u16, value: u8) {
-        self.0.catch_up();
+        self.catch_up();
         self.0.write(address, value);
     }
     fn idle(&mut self) {
-        self.0.catch_up();
+        self.catch_up();
         self.0.idle();
     }
 }
 
 impl Bus for PlainBus {
     fn pending_interrupts(&mut self) -> u8 {
-        self.0.catch_up();
+        self.catch_up();
         self.0.pending_interrupts()
     }
     fn pending_in_last_cycle(&mut self) -> u8 {
@@ -146,7 +153,7 @@ fn compare(rom: &[u8], seed: u64, steps: u32, name: &str) {
     let mut before = gameboy.clone();
     for step in 0..steps {
         let mask = random.of(&[0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 0xFF]);
-        let frame_skip = random.of(&[1u64, 1, 1, 2, 3, 5]);
+        let frame_skip = random.of(&[1u64, 1, 1, 2, 3, 5, 8]);
         let hold_frames = u64::from(random.below(4));
         gameboy.step(mask, frame_skip, hold_frames, &mut before);
         twin.step(mask, frame_skip, hold_frames);
@@ -273,7 +280,8 @@ impl Assembler<'_> {
 
     fn snippet(&mut self) {
         let byte = self.random.byte();
-        match self.random.below(24) {
+        match self.random.below(34) {
+            24..=33 => self.rare(),
             0..=2 => {
                 for _ in 0..1 + byte % 12 {
                     let op = self.random.of(&PLAIN);
@@ -379,6 +387,152 @@ impl Assembler<'_> {
         }
     }
 
+    /// What programs seldom do: the stack in odd places, banks switched under the running code,
+    /// registers written through HL, writes in mode 3, and DMA beside other accesses.
+    fn rare(&mut self) {
+        let byte = self.random.byte();
+        let register = self.random.of(&REGISTERS);
+        match self.random.below(12) {
+            0 | 1 => {
+                // The stack elsewhere for a while.
+                let sp = self.random.of(&[
+                    0x8002u16, 0x9802, 0x9FFF, 0xA001, 0xA002, 0xC000, 0xC001, 0xC002, 0xDFFE,
+                    0xDFFF, 0xE000, 0xE001, 0xFE10, 0xFEA1, 0xFF42, 0xFF44, 0xFF48, 0xFF4C, 0xFF82,
+                    0xFFF0, 0xFFFE, 0xFFFF, 0x0000, 0x2002, 0x4001, 0x6001, 0x8000, 0x8001,
+                ]);
+                let [lo, hi] = sp.to_le_bytes();
+                self.emit(&[0x31, lo, hi]);
+                for _ in 0..1 + byte % 5 {
+                    let op = self.random.of(&[
+                        0xC5, 0xD5, 0xE5, 0xF5, 0xC1, 0xD1, 0xE1, 0xF1, 0xCF, 0x33, 0x3B,
+                    ]);
+                    self.emit(&[op]);
+                }
+                if self.random.one_in(3) {
+                    // ld (nn), sp
+                    let page = self
+                        .random
+                        .of(&[0x20, 0x40, 0x80, 0x9F, 0xC0, 0xCF, 0xDF, 0xFD, 0xFE, 0xFF]);
+                    self.emit(&[0x08, byte, page]);
+                }
+                self.emit(&[0x31, 0x00, 0xDF]);
+            }
+            2 | 3 => {
+                // Registers through HL, in a row.
+                self.emit(&[0x21, register, 0xFF]);
+                for _ in 0..1 + byte % 4 {
+                    let value = self.random.byte();
+                    let op = self
+                        .random
+                        .of(&[0x22, 0x32, 0x34, 0x35, 0x36, 0x77, 0xCB, 0x2A]);
+                    match op {
+                        0x36 => self.emit(&[op, value]),
+                        0xCB => self.emit(&[0xCB, value & 0xF8 | 6]),
+                        _ => self.emit(&[op]),
+                    }
+                }
+            }
+            4 | 5 => {
+                // At a certain time of a line: write a register or memory.
+                let line = self.random.below(150) as u8;
+                self.emit(&[
+                    0x06, 0x00, 0xF0, 0x44, 0xFE, line, 0x28, 0x03, 0x05, 0x20, 0xF7,
+                ]);
+                for _ in 0..self.random.below(100) {
+                    self.emit(&[0x00]);
+                }
+                let [lo, hi] = self.ram_address();
+                match byte % 4 {
+                    0 => self.emit(&[0x3E, byte, 0xEA, lo, 0x80 | hi & 0x1F]),
+                    1 => self.emit(&[0xFA, lo, 0x80 | hi & 0x1F, 0xEA, lo, 0xC1]),
+                    2 => self.emit(&[0x3E, byte, 0xEA, lo, 0xFE]),
+                    _ => {
+                        let display = self.random.of(&[
+                            0x40, 0x40, 0x41, 0x42, 0x43, 0x43, 0x45, 0x47, 0x48, 0x4A, 0x4B,
+                        ]);
+                        let value = match display {
+                            0x40 => byte | 0x83,
+                            _ => self.random.byte(),
+                        };
+                        self.set(display, value);
+                        self.set(
+                            display,
+                            value.rotate_left(3) | u8::from(display == 0x40) << 7,
+                        );
+                    }
+                }
+            }
+            6 => {
+                // The LCD off and on.
+                self.set(0x40, byte & 0x7F);
+                for _ in 0..self.random.below(20) {
+                    self.emit(&[0x34]);
+                }
+                self.set(0x40, byte | 0x80);
+            }
+            7 => {
+                // A DMA with other accesses beside it, in high RAM.
+                let page = self
+                    .random
+                    .of(&[0x00, 0x40, 0x41, 0x80, 0x98, 0xA0, 0xC1, 0xC1, 0xDF]);
+                let [lo, hi] = self.ram_address();
+                let value = self.random.byte();
+                let to = self.random.of(&[
+                    [lo, hi],
+                    [lo, 0x80],
+                    [0x00, 0x20],
+                    [0x46, 0xFF],
+                    [register, 0xFF],
+                ]);
+                self.emit(&[
+                    0x01,
+                    value,
+                    page ^ (value & 3),
+                    0x11,
+                    to[0],
+                    to[1],
+                    0x21,
+                    lo,
+                    hi,
+                ]);
+                self.emit(&[0x3E, page, 0xCD, 0x90, 0xFF]);
+            }
+            8 => {
+                // Many bytes into VRAM.
+                let start =
+                    self.random
+                        .of(&[[0x00, 0x80], [0xF0, 0x87], [0x00, 0x98], [0x80, 0x9B]]);
+                self.emit(&[0x21, start[0], start[1], 0x06, byte]);
+                self.emit(&[0x78, 0x22, 0x05, 0x20, 0xFB]);
+            }
+            9 => {
+                // The end of a bank, and the bank switched under the running code.
+                let [lo, hi] = self
+                    .random
+                    .of(&[0x3FE0u16, 0x7FE0, 0x7FF0, 0x40C0, 0x4100])
+                    .to_le_bytes();
+                self.emit(&[0xCD, lo, hi]);
+            }
+            10 => {
+                let hi = self.random.of(&[0x20, 0x30, 0x40, 0x60, 0x00]);
+                let bank = self.random.of(&[0, 1, 2, 3, 0x20, 0x0A, byte]);
+                self.emit(&[0x21, byte, hi, 0x36, bank]);
+                for _ in 0..1 + byte % 5 {
+                    let op = self.random.of(&PLAIN);
+                    self.emit(&[op]);
+                }
+            }
+            _ => {
+                // Jumps and calls with conditions, a few bytes on.
+                let op = self.random.of(&[0x20, 0x28, 0x30, 0x38]);
+                self.emit(&[op, 2, 0x3C, 0xB7]);
+                let call = self.random.of(&[0xC4, 0xCC, 0xD4, 0xDC, 0xCD]);
+                let [lo, hi] = self.random.of(&[0x0008u16, 0x0068, 0x0060]).to_le_bytes();
+                self.emit(&[call, lo, hi]);
+            }
+        }
+    }
+
     fn snippets(mut self, count: u32, end: &[u8]) -> Vec<u8> {
         for _ in 0..count {
             self.snippet();
@@ -392,7 +546,10 @@ const RET: u8 = 0xC9;
 
 /// A cartridge of four banks or more with a random program.
 fn program(random: &mut Random) -> Vec<u8> {
-    let mut rom = vec![RET; 0x4000 << random.of(&[1, 2, 3])];
+    let mut rom = vec![RET; 0x4000 << random.of(&[1, 2, 3, 6])];
+    for byte in &mut rom[0x1000..0x3000] {
+        *byte = random.byte();
+    }
     let mut place = |at: usize, code: &[u8]| rom[at..at + code.len()].copy_from_slice(code);
     place(0x100, &[0x00, 0xC3, 0x50, 0x01]);
     place(0x08, &[0x3C, RET]);
@@ -427,6 +584,42 @@ fn program(random: &mut Random) -> Vec<u8> {
     let mut routine: Vec<u8> = (0..31).map(|_| random.of(&PLAIN)).collect();
     routine.push(RET);
     place(0x3F40, &routine);
+    // Pictures: random tiles and maps, objects for a DMA from C100, VRAM that returns when run.
+    code.extend([0xAF, 0xE0, 0x40]);
+    for (from, to, pages) in [(0x10, 0x80, 0x10), (0x14, 0x98, 8), (0x18, 0xC1, 1)] {
+        code.extend([0x21, 0x00, from, 0x11, 0x00, to, 0x06, pages, 0x0E, 0x00]);
+        code.extend([0x2A, 0x12, 0x13, 0x0D, 0x20, 0xFA, 0x05, 0x20, 0xF7]);
+    }
+    code.extend([
+        0x3E, RET, 0xEA, 0x00, 0x80, 0xEA, 0x01, 0x80, 0xEA, 0x02, 0x80, 0xEA, 0x03, 0x80,
+    ]);
+    let beside: Vec<u8> = (0..12 + random.below(20))
+        .map(|_| {
+            random.of(&[
+                0x12, 0x12, 0x1A, 0x77, 0x7E, 0x70, 0x00, 0x13, 0x23, 0xC5, 0xC1, 0x34, 0x22, 0x78,
+                0x79, 0x00, 0x00, 0x3C,
+            ])
+        })
+        .collect();
+    let mut hram = vec![0xE0, 0x46];
+    hram.extend(&beside);
+    if random.one_in(2) {
+        hram.extend([0x78, 0xE0, 0x46]);
+        hram.extend(&beside[..8]);
+    }
+    hram.extend([0x3E, 0x10 + (random.byte() & 0x1F), 0x3D, 0x20, 0xFD, RET]);
+    place(0x3F80, &hram);
+    code.extend([0x21, 0x80, 0x3F, 0x11, 0x90, 0xFF, 0x06, hram.len() as u8]);
+    code.extend([0x2A, 0x12, 0x13, 0x05, 0x20, 0xFA]);
+    for object in 0..40 {
+        place(
+            0x1800 + object * 4,
+            &[random.below(170) as u8, random.below(176) as u8],
+        );
+    }
+    let end: Vec<u8> = (0..24).map(|_| random.of(&PLAIN)).collect();
+    place(0x3FE0, &end);
+    code.extend([0x3E, 0x91 | random.byte(), 0xE0, 0x40]);
     let start = 0x150 + code.len() as u16;
     let [lo, hi] = start.to_le_bytes();
     let count = random.of(&[3, 10, 40, 120]);
@@ -435,13 +628,30 @@ fn program(random: &mut Random) -> Vec<u8> {
     let crossing = [0x3C, 0x04, 0x0C, 0x14, 0x1C, 0x24, 0x2C, 0x3E];
     place(0x3FF8, &crossing);
     for bank in 1..rom.len() / 0x4000 {
-        for routine in [0x00, 0x40, 0x80] {
-            let code = Assembler::new(random).snippets(2, &[RET]);
+        if bank % 0x20 == 0 {
+            // What MBC1 shows at 0000 in its mode 1: nearly the same.
+            rom.copy_within(0..0x4000, bank * 0x4000);
+            for _ in 0..200 {
+                let at = 0x200 + random.below(0x3D00) as usize;
+                if PLAIN.contains(&rom[at]) {
+                    rom[bank * 0x4000 + at] = random.of(&PLAIN);
+                }
+            }
+            continue;
+        }
+        for at in 0x3FC0..0x4000 {
+            rom[bank * 0x4000 + at] = random.of(&PLAIN);
+        }
+        let last = random.of(&[0x3E, 0xC3, 0xCB, RET, 0x21, 0x18]);
+        rom[bank * 0x4000 + 0x3FFF - random.below(4) as usize] = last;
+        for routine in [0x00, 0x40, 0x80, 0xC0, 0x100, 0x140] {
+            let end = random.of(&[RET, RET, 0xD9]);
+            let code = Assembler::new(random).snippets(2, &[end]);
             let length = code.len().min(0x40);
             rom[bank * 0x4000 + routine..][..length].copy_from_slice(&code[..length]);
         }
     }
-    rom[0x147] = random.of(&[0x00, 0x03, 0x06, 0x10, 0x13, 0x1B]);
+    rom[0x147] = random.of(&[0x00, 0x03, 0x03, 0x06, 0x10, 0x13, 0x1B, 0x1B]);
     rom[0x149] = random.of(&[0, 2, 3]);
     rom
 }
