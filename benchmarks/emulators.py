@@ -10,10 +10,12 @@ step. Rounds of one machine are timed in CPU seconds, so that a shared computer 
 `cpu_share` tells how much of a core there was. Medians over the rounds, with the least and the
 greatest.
 
-Threads are compared by the clock on the wall, in short rounds of a batch on one thread, the same
-batch on several, and as many batches on one thread each, side by side. `scaling` is the second to
-the first; `efficiency` is the second to the third, which is what the cores give when nobody waits
-for anybody: on a shared computer, `scaling` also tells how busy the neighbours were.
+Threads are compared by the clock on the wall, in many short rounds: a batch on one thread, kept on
+each core for a part of the round, of which the mean counts; smaller batches on one thread each,
+side by side; and the first batch on several threads. `scaling` is the third to the first. `cores`
+is the second to the first, what the cores give when nobody waits for anybody: where others use the
+computer, or two of its cores are one that takes turns, that is less than their number, and so is
+`scaling`. `undisturbed_scaling` is that of the rounds in which `cores` is near their number.
 
 A table goes to stderr, JSON to stdout.
 """
@@ -25,8 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +45,8 @@ from games.game import BUNDLED_ROM
 
 CRATE = Path(__file__).resolve().parents[1] / "emurust"
 FRAME_SKIP, HOLD_FRAMES = 30, 8
+UNDISTURBED = 0.05
+"""how far from their number, as a share of it, the cores may be in an undisturbed round"""
 
 
 @dataclass
@@ -57,7 +62,7 @@ class Args:
     envs: int = 32
     """machines for the comparison of threads, a multiple of theirs"""
     threads: int = 2
-    """threads to compare with one"""
+    """threads to compare with one, at most one a core"""
     seed: int = 0
     """random play"""
     limit: bool = False
@@ -112,8 +117,15 @@ def seconds(function: Callable[[], None]) -> tuple[float, float]:
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
-def summary(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def summary(values: Sequence[float] | np.ndarray) -> dict[str, float] | None:
+    """Return the median, the least and the greatest of some values, None of none."""
+    if len(values) == 0:
+        return None
+    return {
+        "median": float(np.median(values)),
+        "min": float(min(values)),
+        "max": float(max(values)),
+    }
 
 
 def compare_emulators(rom: bytes, args: Args) -> dict:
@@ -143,34 +155,52 @@ def compare_emulators(rom: bytes, args: Args) -> dict:
     }
 
 
+def find_cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def stay_on(core: int) -> None:
+    """Keep the calling thread on a core, where the system can do that."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, [core])
+
+
 def compare_threads(rom: bytes, args: Args) -> dict:
     """Return frames a second of `args.envs` machines on one thread and on several, by rounds."""
     rng = np.random.default_rng(args.seed)
     one, many = (Emurust(rom, args.envs, threads) for threads in (1, args.threads))
     parts = [Emurust(rom, args.envs // args.threads) for _ in range(args.threads)]
-    steps = max(args.steps // args.envs, 1)
-    speeds: dict[str, list[float]] = {"one": [], "many": [], "side_by_side": []}
-    with ThreadPoolExecutor(args.threads) as pool:
-        for number in range(4 * args.rounds + 1):
+    steps = max(args.steps // args.envs, args.threads)
+
+    def speed(emulator: Emurust, actions: np.ndarray) -> float:
+        return actions.size * FRAME_SKIP / seconds(lambda: emulator.play(actions))[1]
+
+    rounds = []
+    with ExitStack() as stack:
+        cores = [
+            stack.enter_context(ThreadPoolExecutor(1, initializer=stay_on, initargs=[core]))
+            for core in find_cores()[: args.threads]
+        ]
+        for _ in range(20 * args.rounds + 1):
             actions = rng.integers(len(BUTTONS), size=(steps, args.envs))
-            shares = np.split(actions, args.threads, axis=1)
-            players = {
-                "one": lambda: one.play(actions),  # noqa: B023
-                "many": lambda: many.play(actions),  # noqa: B023
-                "side_by_side": lambda: list(pool.map(Emurust.play, parts, shares)),  # noqa: B023
-            }
-            for name, play in players.items():
-                _, wall = seconds(play)
-                if number:  # the first one warms up
-                    speeds[name].append(actions.size * FRAME_SKIP / wall)
-    ratios = {
-        name: summary([ours / theirs for ours, theirs in zip(speeds["many"], base, strict=True)])
-        for name, base in (("scaling", speeds["one"]), ("efficiency", speeds["side_by_side"]))
-    }
+            in_turn, side_by_side = [], []
+            for core, some_steps in zip(cores, np.array_split(actions, args.threads), strict=True):
+                in_turn.append(core.submit(speed, one, some_steps).result())
+            for number, some_machines in enumerate(np.split(actions, args.threads, axis=1)):
+                side_by_side.append(cores[number].submit(speed, parts[number], some_machines))
+            together = sum(core.result() for core in side_by_side)
+            rounds.append((statistics.mean(in_turn), together, speed(many, actions)))
+    ones, parts_together, manys = np.array(rounds[1:]).T  # the first one warms up
+    undisturbed = abs(parts_together / ones / args.threads - 1) <= UNDISTURBED
     return {
-        "one_thread_frames_per_second": summary(speeds["one"]),
-        "threads_frames_per_second": summary(speeds["many"]),
-        **ratios,
+        "one_thread_frames_per_second": summary(ones),
+        "threads_frames_per_second": summary(manys),
+        "cores": summary(parts_together / ones),
+        "scaling": summary(manys / ones),
+        "undisturbed_rounds": undisturbed.mean().item(),
+        "undisturbed_scaling": summary((manys / ones)[undisturbed]),
     }
 
 
@@ -253,27 +283,32 @@ def find_roms(args: Args) -> list[Path]:
 
 HEADER = (
     *("ROM", "emurust", "PyBoy", "ratio", "(least-most)"),
-    *("threads", "(least-most)", "efficiency", "limit"),
+    *("threads", "cores", "undisturbed", "limit"),
 )
-LINE = "{:<20} {:>9} {:>8} {:>6} {:>13} {:>8} {:>13} {:>10} {:>6}"
+LINE = "{:<20} {:>9} {:>8} {:>6} {:>13} {:>8} {:>6} {:>11} {:>6}"
 
 
 def row(name: str, result: dict) -> str:
-    ratio, scaling = result["ratio"], result["scaling"]
+    ratio, undisturbed = result["ratio"], result["undisturbed_scaling"]
     return LINE.format(
         name,
         f"{result['emurust_frames_per_second']['median']:,.0f}",
         f"{result['pyboy_frames_per_second']['median']:,.0f}",
         f"{ratio['median']:.2f}",
         f"({ratio['min']:.2f}-{ratio['max']:.2f})",
-        f"{scaling['median']:.2f}",
-        f"({scaling['min']:.2f}-{scaling['max']:.2f})",
-        f"{result['efficiency']['median']:.2f}",
+        f"{result['scaling']['median']:.2f}",
+        f"{result['cores']['median']:.2f}",
+        f"{undisturbed['median']:.2f}, {result['undisturbed_rounds']:.0%}" if undisturbed else "",
         f"{result['ratio_to_limit']:.2f}" if "ratio_to_limit" in result else "",
     )
 
 
 def main(args: Args) -> None:
+    if not 1 <= args.threads <= len(find_cores()) or args.envs % args.threads:
+        raise ValueError(
+            f"expected 1 to {len(find_cores())} threads and a multiple of them in machines, got "
+            f"{args.threads} threads and {args.envs} machines"
+        )
     report: dict = {"args": {**vars(args), "roms": [str(path) for path in args.roms]}, "roms": {}}
     report["args"]["json"] = args.json and str(args.json)
     if args.limit:

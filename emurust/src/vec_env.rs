@@ -5,19 +5,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use crate::cartridge::Rom;
 use crate::gameboy::{GameBoy, GRAY_BYTES, RGB_BYTES};
 use crate::state::StateError;
 use crate::store;
 use crate::threads::Threads;
-
-/// How often a running step asks whether it has been interrupted.
-const POLL: Duration = Duration::from_millis(50);
 
 /// A machine, and what it was before its last step.
 struct Env {
@@ -60,54 +54,22 @@ impl VecEnv {
         })
     }
 
-    /// Calls `job` with every machine, its item and a question whether to go on. The calling thread
-    /// works too, and every [`POLL`] asks `interrupted`; after its first yes, the last time it is
-    /// asked, all jobs are told to stop. Returns whether they were not. Errors: no threads to be had.
+    /// Calls `job` with every machine, its item and a question whether to go on: [`Threads::run`].
+    /// Returns whether there was no interruption. Errors: no threads to be had.
     fn for_each<T: Send>(
         (envs, threads): (&mut [Env], &mut Threads),
         items: Vec<T>,
-        mut interrupted: impl FnMut() -> bool,
+        interrupted: impl FnMut() -> bool,
         job: impl Fn(&mut Env, T, &mut dyn FnMut() -> bool) + Sync,
     ) -> Result<bool, String> {
-        let stopped = AtomicBool::new(false);
-        let mut asked = Instant::now();
-        let mut ask = || {
-            if !stopped.load(Ordering::Relaxed) && asked.elapsed() >= POLL {
-                asked = Instant::now();
-                if interrupted() {
-                    stopped.store(true, Ordering::Relaxed);
-                }
-            }
-            !stopped.load(Ordering::Relaxed)
-        };
         // Each thread takes the next machine when it is done with one.
         let queue = Mutex::new(envs.iter_mut().zip(items));
         let next = || queue.lock().ok()?.next();
-        let work = |go_on: &mut dyn FnMut() -> bool| {
+        threads.run(interrupted, |go_on| {
             while let Some((env, item)) = next() {
                 job(env, item, go_on);
             }
-        };
-        let others = threads.count() - 1;
-        match threads.pool()? {
-            None => work(&mut ask),
-            Some(pool) => pool.in_place_scope(|scope| {
-                let (running, finished) = mpsc::channel::<()>();
-                for _ in 0..others {
-                    let running = running.clone();
-                    scope.spawn(|_| {
-                        let _running = running; // until dropped
-                        work(&mut || !stopped.load(Ordering::Relaxed));
-                    });
-                }
-                drop(running);
-                work(&mut ask);
-                while finished.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-                    ask();
-                }
-            }),
-        }
-        Ok(!stopped.into_inner())
+        })
     }
 
     /// Powers on some machines.

@@ -291,7 +291,7 @@ def test_illegal_opcode_is_done():
 # ---- determinism and snapshots ----
 
 
-@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("num_threads", [1, 2, 5])
 def test_a_batch_equals_single_machines(num_threads):
     rng = np.random.default_rng(0)
     actions = rng.integers(0, 256, (12, 5), dtype=np.uint8)
