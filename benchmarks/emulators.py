@@ -6,16 +6,16 @@
 
 A step is 30 frames: one random button held for 8 of them, and the last frame drawn and read. PyBoy
 runs as fast as it can do that: compiled, no window, no sound, no speed limit, two calls of `tick` a
-step. Rounds of one machine are timed in CPU seconds, so that a shared computer slows neither down;
+step. Rounds of one machine are timed in CPU seconds, so that a busy computer distorts them less;
 `cpu_share` tells how much of a core there was. Medians over the rounds, with the least and the
 greatest.
 
 Threads are compared by the clock on the wall, in many short rounds: a batch on one thread, kept on
 each core for a part of the round, of which the mean counts; smaller batches on one thread each,
-side by side; and the first batch on several threads. `scaling` is the third to the first. `cores`
-is the second to the first, what the cores give when nobody waits for anybody: where others use the
-computer, or two of its cores are one that takes turns, that is less than their number, and so is
-`scaling`. `undisturbed_scaling` is that of the rounds in which `cores` is near their number.
+side by side on those cores; and the first batch on several threads. `scaling` is the third to the
+first. `cores` is the second to the first, what the cores give when no batch waits for another:
+where others use the computer, or two of its cores are one that takes turns, that is less than their
+number, and so is `scaling`. `efficiency` is the third to the second.
 
 A table goes to stderr, JSON to stdout.
 """
@@ -45,8 +45,6 @@ from games.game import BUNDLED_ROM
 
 CRATE = Path(__file__).resolve().parents[1] / "emurust"
 FRAME_SKIP, HOLD_FRAMES = 30, 8
-UNDISTURBED = 0.05
-"""how far from their number, as a share of it, the cores may be in an undisturbed round"""
 
 
 @dataclass
@@ -61,7 +59,7 @@ class Args:
     """steps that both play before the first round"""
     envs: int = 32
     """machines for the comparison of threads, a multiple of theirs"""
-    threads: int = 2
+    threads: int = min(2, os.cpu_count() or 1)
     """threads to compare with one, at most one a core"""
     seed: int = 0
     """random play"""
@@ -161,10 +159,10 @@ def find_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def stay_on(core: int) -> None:
-    """Keep the calling thread on a core, where the system can do that."""
+def stay_on(*cores: int) -> None:
+    """Keep the calling thread, and those it starts, on some cores, where the system can do that."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, [core])
+        os.sched_setaffinity(0, cores)
 
 
 def compare_threads(rom: bytes, args: Args) -> dict:
@@ -179,10 +177,12 @@ def compare_threads(rom: bytes, args: Args) -> dict:
 
     rounds = []
     with ExitStack() as stack:
-        cores = [
-            stack.enter_context(ThreadPoolExecutor(1, initializer=stay_on, initargs=[core]))
-            for core in find_cores()[: args.threads]
-        ]
+
+        def thread_on(*cores: int) -> ThreadPoolExecutor:
+            return stack.enter_context(ThreadPoolExecutor(1, initializer=stay_on, initargs=cores))
+
+        numbers = find_cores()[: args.threads]
+        cores, all_cores = [thread_on(number) for number in numbers], thread_on(*numbers)
         for _ in range(20 * args.rounds + 1):
             actions = rng.integers(len(BUTTONS), size=(steps, args.envs))
             in_turn, side_by_side = [], []
@@ -190,17 +190,16 @@ def compare_threads(rom: bytes, args: Args) -> dict:
                 in_turn.append(core.submit(speed, one, some_steps).result())
             for number, some_machines in enumerate(np.split(actions, args.threads, axis=1)):
                 side_by_side.append(cores[number].submit(speed, parts[number], some_machines))
-            together = sum(core.result() for core in side_by_side)
-            rounds.append((statistics.mean(in_turn), together, speed(many, actions)))
-    ones, parts_together, manys = np.array(rounds[1:]).T  # the first one warms up
-    undisturbed = abs(parts_together / ones / args.threads - 1) <= UNDISTURBED
+            together = sum(part.result() for part in side_by_side)
+            threads = all_cores.submit(speed, many, actions).result()
+            rounds.append((statistics.mean(in_turn), together, threads))
+    in_turn, together, threads = np.array(rounds[1:]).T  # the first one warms up
     return {
-        "one_thread_frames_per_second": summary(ones),
-        "threads_frames_per_second": summary(manys),
-        "cores": summary(parts_together / ones),
-        "scaling": summary(manys / ones),
-        "undisturbed_rounds": undisturbed.mean().item(),
-        "undisturbed_scaling": summary((manys / ones)[undisturbed]),
+        "one_thread_frames_per_second": summary(in_turn),
+        "threads_frames_per_second": summary(threads),
+        "scaling": summary(threads / in_turn),
+        "cores": summary(together / in_turn),
+        "efficiency": summary(threads / together),
     }
 
 
@@ -283,13 +282,13 @@ def find_roms(args: Args) -> list[Path]:
 
 HEADER = (
     *("ROM", "emurust", "PyBoy", "ratio", "(least-most)"),
-    *("threads", "cores", "undisturbed", "limit"),
+    *("threads", "cores", "efficiency", "limit"),
 )
-LINE = "{:<20} {:>9} {:>8} {:>6} {:>13} {:>8} {:>6} {:>11} {:>6}"
+LINE = "{:<20} {:>9} {:>8} {:>6} {:>13} {:>8} {:>6} {:>10} {:>6}"
 
 
 def row(name: str, result: dict) -> str:
-    ratio, undisturbed = result["ratio"], result["undisturbed_scaling"]
+    ratio = result["ratio"]
     return LINE.format(
         name,
         f"{result['emurust_frames_per_second']['median']:,.0f}",
@@ -298,7 +297,7 @@ def row(name: str, result: dict) -> str:
         f"({ratio['min']:.2f}-{ratio['max']:.2f})",
         f"{result['scaling']['median']:.2f}",
         f"{result['cores']['median']:.2f}",
-        f"{undisturbed['median']:.2f}, {result['undisturbed_rounds']:.0%}" if undisturbed else "",
+        f"{result['efficiency']['median']:.2f}",
         f"{result['ratio_to_limit']:.2f}" if "ratio_to_limit" in result else "",
     )
 

@@ -166,9 +166,9 @@ impl VecGameBoy {
         let vec_env = &mut *self.env()?;
         py.detach(|| {
             vec_env.reset(&envs);
-            vec_env.render(obs, &Vec::from_iter(0..self.num_envs))
-        })
-        .map_err(PyRuntimeError::new_err)
+            vec_env.render(obs, 0..self.num_envs);
+        });
+        Ok(())
     }
 
     /// Steps all machines; `actions` are uint8 button masks of shape (num_envs,).
@@ -180,7 +180,7 @@ impl VecGameBoy {
     ///     ValueError: `actions` or `obs` has another shape or dtype, or `obs` is not contiguous and
     ///         writable.
     ///     KeyboardInterrupt, or what else a signal handler raises, within about 0.1 seconds: all
-    ///         machines and `obs` are then as before the step.
+    ///         machines are then as before the step, and `obs` shows them.
     fn step<'py>(
         &self,
         py: Python<'py>,
@@ -219,8 +219,8 @@ impl VecGameBoy {
         let mut obs = self.observation(obs)?;
         let obs = obs.as_slice_mut()?;
         let vec_env = &mut *self.env()?;
-        py.detach(|| vec_env.render(obs, &envs))
-            .map_err(PyRuntimeError::new_err)
+        py.detach(|| vec_env.render(obs, envs));
+        Ok(())
     }
 
     /// Keeps a copy of machine `env` and returns its id.
@@ -238,9 +238,8 @@ impl VecGameBoy {
     ///     ValueError: no such state.
     fn load_state(&self, env: i64, state_id: i64) -> PyResult<()> {
         let env = self.index(env)?;
-        self.known(&[state_id])?
-            .load_states(&[env], &[state_id])
-            .map_err(PyRuntimeError::new_err)
+        self.known(&[state_id])?.load_states(&[env], &[state_id]);
+        Ok(())
     }
 
     /// Forgets the state `state_id`. Raises ValueError: no such state.
@@ -286,8 +285,8 @@ impl VecGameBoy {
             )));
         }
         let vec_env = &mut *self.known(&ids)?;
-        py.detach(|| vec_env.load_states(&envs, &ids))
-            .map_err(PyRuntimeError::new_err)
+        py.detach(|| vec_env.load_states(&envs, &ids));
+        Ok(())
     }
 
     /// Forgets kept states. Raises ValueError: no such state; then none is forgotten.

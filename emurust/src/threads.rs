@@ -24,8 +24,8 @@ pub struct Threads {
     count: usize,
     /// The process that the other threads run in, and their pool.
     pool: Option<(u32, ThreadPool)>,
-    /// How often they were given work.
-    calls: Arc<AtomicUsize>,
+    /// Work for them that none has begun.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Threads {
@@ -33,13 +33,14 @@ impl Threads {
         Threads {
             count,
             pool: None,
-            calls: Arc::default(),
+            waiting: Arc::default(),
         }
     }
 
-    /// Calls `work` in all threads at once, the calling one among them, with a question whether to go
-    /// on. Every [`POLL`] the calling thread asks `interrupted`; after its first yes, the last time it
-    /// is asked, all are told to stop. Returns whether they were not. Errors: no threads to be had.
+    /// Calls `work` once for each thread, side by side, and in the calling one too, with a question
+    /// whether to go on. Every [`POLL`] the calling thread asks `interrupted`; after its first yes,
+    /// the last time it is asked, all are told to stop. Returns whether they were not. Errors: no
+    /// threads to be had.
     pub fn run(
         &mut self,
         mut interrupted: impl FnMut() -> bool,
@@ -60,21 +61,19 @@ impl Threads {
         match &self.pool {
             None => work(&mut ask),
             Some((_, pool)) => pool.in_place_scope(|scope| {
-                let call = self.calls.load(Ordering::Relaxed) + 1;
                 let (running, finished) = mpsc::channel::<()>();
+                self.waiting.fetch_add(self.count - 1, Ordering::Relaxed);
                 for _ in 1..self.count {
-                    let (running, calls) = (running.clone(), self.calls.clone());
+                    let (running, waiting) = (running.clone(), self.waiting.clone());
                     let (work, stopped) = (&work, &stopped);
                     scope.spawn(move |_| {
+                        waiting.fetch_sub(1, Ordering::Relaxed);
                         work(&mut || !stopped.load(Ordering::Relaxed));
-                        drop(running);
-                        rayon::spawn(move || {
-                            linger(|| calls.load(Ordering::Relaxed) != call);
-                        });
+                        rayon::spawn(move || linger(|| waiting.load(Ordering::Relaxed) > 0));
+                        drop(running); // last, as the caller does not linger for what follows
                     });
                 }
                 drop(running);
-                self.calls.store(call, Ordering::Relaxed);
                 work(&mut ask);
                 linger(|| finished.try_recv() == Err(TryRecvError::Disconnected));
                 while finished.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {

@@ -54,24 +54,6 @@ impl VecEnv {
         })
     }
 
-    /// Calls `job` with every machine, its item and a question whether to go on: [`Threads::run`].
-    /// Returns whether there was no interruption. Errors: no threads to be had.
-    fn for_each<T: Send>(
-        (envs, threads): (&mut [Env], &mut Threads),
-        items: Vec<T>,
-        interrupted: impl FnMut() -> bool,
-        job: impl Fn(&mut Env, T, &mut dyn FnMut() -> bool) + Sync,
-    ) -> Result<bool, String> {
-        // Each thread takes the next machine when it is done with one.
-        let queue = Mutex::new(envs.iter_mut().zip(items));
-        let next = || queue.lock().ok()?.next();
-        threads.run(interrupted, |go_on| {
-            while let Some((env, item)) = next() {
-                job(env, item, go_on);
-            }
-        })
-    }
-
     /// Powers on some machines.
     pub fn reset(&mut self, envs: &[usize]) {
         for &env in envs {
@@ -93,49 +75,33 @@ impl VecEnv {
         interrupted: impl FnMut() -> bool,
     ) -> Result<bool, String> {
         let pictures = obs.chunks_exact_mut(self.picture_bytes);
-        let items = masks.iter().zip(pictures).zip(dones).collect();
-        let machines = (&mut self.envs[..], &mut self.threads);
-        let complete = Self::for_each(
-            machines,
-            items,
-            interrupted,
-            |env, ((&mask, picture), done), go_on| {
-                let Env { gameboy, before } = env;
-                if gameboy.step_while(go_on, mask, frame_skip, hold_frames, before) {
+        let machines = self.envs.iter_mut().zip(masks);
+        // Each thread takes the next machine when it is done with one.
+        let queue = Mutex::new(machines.zip(pictures.zip(dones)));
+        let next = || queue.lock().ok()?.next();
+        let complete = self.threads.run(interrupted, |go_on| {
+            while let Some(((Env { gameboy, before }, &mask), (picture, done))) = next() {
+                if gameboy.step_while(&mut *go_on, mask, frame_skip, hold_frames, before) {
                     gameboy.render(picture);
                     *done = gameboy.is_locked();
                 }
-            },
-        )?;
+            }
+        })?;
         if !complete {
             for env in &mut self.envs {
                 env.gameboy.copy_from(&env.before);
             }
-            self.render(obs, &Vec::from_iter(0..self.envs.len()))?;
+            self.render(obs, 0..self.envs.len());
         }
         Ok(complete)
     }
 
-    /// Draws some machines into their parts of `obs`. Errors: no threads to be had.
-    pub fn render(&mut self, obs: &mut [u8], envs: &[usize]) -> Result<(), String> {
-        let mut items: Vec<_> = (obs.chunks_exact_mut(self.picture_bytes))
-            .map(|picture| (picture, false))
-            .collect();
-        for &env in envs {
-            items[env].1 = true;
+    /// Draws some machines into their parts of `obs`.
+    pub fn render(&self, obs: &mut [u8], envs: impl IntoIterator<Item = usize>) {
+        for env in envs {
+            let picture = &mut obs[env * self.picture_bytes..][..self.picture_bytes];
+            self.envs[env].gameboy.render(picture);
         }
-        let machines = (&mut self.envs[..], &mut self.threads);
-        Self::for_each(
-            machines,
-            items,
-            || false,
-            |env, (picture, chosen), _| {
-                if chosen {
-                    env.gameboy.render(picture);
-                }
-            },
-        )
-        .map(|_| ())
     }
 
     pub fn gameboy(&mut self, env: usize) -> &mut GameBoy {
@@ -161,24 +127,10 @@ impl VecEnv {
     }
 
     /// Puts machines into kept states, the last one given if a machine is named more than once.
-    /// Errors: no threads to be had.
-    pub fn load_states(&mut self, envs: &[usize], ids: &[i64]) -> Result<(), String> {
-        let mut items = vec![None; self.envs.len()];
+    pub fn load_states(&mut self, envs: &[usize], ids: &[i64]) {
         for (&env, id) in envs.iter().zip(ids) {
-            items[env] = Some(&self.states[id]);
+            self.envs[env].gameboy.copy_from(&self.states[id]);
         }
-        let machines = (&mut self.envs[..], &mut self.threads);
-        Self::for_each(
-            machines,
-            items,
-            || false,
-            |env, state, _| {
-                if let Some(state) = state {
-                    env.gameboy.copy_from(state);
-                }
-            },
-        )
-        .map(|_| ())
     }
 
     pub fn drop_states(&mut self, ids: &[i64]) {

@@ -9,7 +9,7 @@ use emurust::vec_env::VecEnv;
 #[test]
 fn the_first_yes_ends_a_step_and_is_the_last_question() {
     const ENVS: usize = 4;
-    for threads in [1, 2] {
+    for threads in [1, 2, ENVS] {
         let mut games = VecEnv::new(&[0; 0x8000], ENVS, true, threads).unwrap();
         let (mut obs, mut dones) = (vec![0; ENVS * GRAY_BYTES], [false; ENVS]);
         let before = games.gameboy(0).export();

@@ -104,7 +104,7 @@ class VecGameBoy:
 
         Raises ValueError: `actions` or `obs` has another shape or dtype, or `obs` is not contiguous
         and writable. Raises KeyboardInterrupt, or what else a signal handler raises, within about
-        0.1 seconds: all machines and `obs` are then as before the step.
+        0.1 seconds: all machines are then as before the step, and `obs` shows them.
         """
 
     def render(self, obs: NDArray[np.uint8], env: int | _Envs | None = None) -> None:
