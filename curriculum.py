@@ -36,7 +36,7 @@ class CurriculumConfig:
     hold_frames: int = 8
     """frames of a step for which the button is held"""
     reward_interval: int = 64
-    """steps between two payments of the progress delta"""
+    """steps between two payments of the progress delta, in all environments at once"""
     progress_scale: float = 10.0
     """reward for the progress of one whole run"""
     time_penalty: float = 0.001
@@ -92,6 +92,7 @@ class CurriculumEnvs:
         self.obs = np.zeros(self.emulators.obs_shape(), dtype=np.uint8)
         self.archive = Archive()
         self.rejected = 0
+        self.steps = 0
         self.score = np.zeros(num_envs, dtype=np.float32)
         self.paid_score = np.zeros(num_envs, dtype=np.float32)
         self.known = np.zeros(num_envs, dtype=bool)
@@ -104,6 +105,7 @@ class CurriculumEnvs:
         self.restart(np.arange(num_envs))
         # Staggered, or all environments would be cut in the same step for ever.
         self.episode_steps[:] = np.arange(num_envs) * config.episode_steps // num_envs
+        self.best_step[:] = self.episode_steps
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Press `actions` (N,) indices for one step; `obs` then shows the outcome.
@@ -113,18 +115,26 @@ class CurriculumEnvs:
         """
         config = self.config
         _, terminated = self.emulators.step(action_masks(actions), self.obs)
+        self.steps += 1
         self.episode_steps += 1
         self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
-        truncated = (self.episode_steps >= config.episode_steps) & ~terminated
-        truncated |= (self.episode_steps >= self.best_step + config.patience_steps) & ~terminated
-        due = (self.episode_steps % config.reward_interval == 0) | truncated | terminated
-        seen = due | self.progress.follows
+        due = np.full(config.num_envs, self.steps % config.reward_interval == 0) | terminated
+        due |= self.episode_steps >= config.episode_steps
+        seen = due | self._out_of_patience() | self.progress.follows
         if seen.any():
             self._advance_score(np.flatnonzero(seen), terminated)
+        # A new height in the last moment counts.
+        truncated = (self.episode_steps >= config.episode_steps) | self._out_of_patience()
+        truncated &= ~terminated
+        due |= truncated
         reward = np.full(config.num_envs, -config.time_penalty, dtype=np.float32)
         reward[due] += config.progress_scale * (self.score - self.paid_score)[due]
         self.paid_score[due] = self.score[due]
         return reward, terminated, truncated
+
+    def _out_of_patience(self) -> np.ndarray:
+        """Say in which environments progress has not reached a new height for too long, (N,)."""
+        return self.episode_steps >= self.best_step + self.config.patience_steps
 
     def _advance_score(self, envs: np.ndarray, terminated: np.ndarray) -> None:
         """Score the frames of `envs` and archive the moments worth it.
@@ -187,6 +197,7 @@ class CurriculumEnvs:
             **{name: torch.tensor(getattr(self, name)) for name in PER_ENV},
             "archive": self.archive.state_dict(),
             "rejected": self.rejected,
+            "steps": self.steps,
             "rng": json.dumps(self.rng.bit_generator.state),
         }
 
@@ -199,5 +210,5 @@ class CurriculumEnvs:
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
-        self.rejected = state["rejected"]
+        self.rejected, self.steps = state["rejected"], state["steps"]
         self.rng.bit_generator.state = json.loads(state["rng"])

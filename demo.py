@@ -9,9 +9,10 @@ Ctrl-C keeps what is done; the same command goes on from there.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import data.demo.prepare as prepare
@@ -21,7 +22,7 @@ import train_reward_model
 import train_with_cnn_reward
 from cli import run_script
 from games.game import BUNDLED_ROM, ROOT
-from training import write_json
+from training import forget, write_json
 
 #: The encoder's input and size on a CPU: one grey channel, half the resolution.
 SMALL = {"grey": True, "half_size": True}
@@ -44,8 +45,13 @@ class Stage:
     """One script of the path with its flags."""
 
     name: str
-    run: Callable[[Any], dict]
+    script: ModuleType
     args: Any
+
+    def forget(self) -> None:
+        """Delete what the script would go on from."""
+        if hasattr(self.script, "state_paths"):
+            forget(self.script.state_paths(self.args))
 
 
 def make_stages(args: Args, out: Path) -> list[Stage]:
@@ -54,10 +60,10 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
     frames = out / "frames"
     common = {"seed": args.seed, "device": args.device}
     return [
-        Stage("prepare", prepare.main, prepare.Args(out=frames, limit=2 if smoke else None)),
+        Stage("prepare", prepare, prepare.Args(out=frames, limit=2 if smoke else None)),
         Stage(
             "pretrain",
-            pretrain_visual.main,
+            pretrain_visual,
             pretrain_visual.Args(
                 data=frames,
                 out=out,
@@ -75,7 +81,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
         ),
         Stage(
             "reward",
-            train_reward_model.main,
+            train_reward_model,
             train_reward_model.Args(
                 data=frames,
                 out=out,
@@ -90,7 +96,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
         ),
         Stage(
             "train",
-            train_with_cnn_reward.main,
+            train_with_cnn_reward,
             train_with_cnn_reward.Args(
                 rom=BUNDLED_ROM,
                 reward="memory",
@@ -112,7 +118,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
         ),
         Stage(
             "evaluate",
-            evaluate_policy.main,
+            evaluate_policy,
             evaluate_policy.Args(
                 policy=out / "checkpoints" / "policy_final.pkl",
                 rom=BUNDLED_ROM,
@@ -154,11 +160,9 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
             print(f"[{number}/{len(stages)}] {stage.name}: done already")
             continue
         redone = True
-        args = stage.args
         if not same:
+            stage.forget()
             entry = {"settings": settings, "wall_s": 0.0}
-            if hasattr(args, "fresh"):
-                args = replace(args, fresh=True)
             for later in stages[number - 1 :]:
                 record.pop(later.name, None)
         record[stage.name] = entry
@@ -166,7 +170,7 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
         print(f"\n[{number}/{len(stages)}] {stage.name}")
         started = time.monotonic()
         try:
-            entry["results"] = stage.run(args)
+            entry["results"] = stage.script.main(stage.args)
         finally:
             entry["wall_s"] = round(entry["wall_s"] + time.monotonic() - started, 1)
             write_json(record_path, record)

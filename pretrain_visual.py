@@ -25,12 +25,14 @@ from tqdm import tqdm
 from cli import run_script
 from data.frames import Run, find_runs, sample_frames, split_runs
 from models.blocks import GRID, RunningRMS
-from models.checkpoint import save_checkpoint
+from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.dynamics import Dynamics, DynamicsConfig
 from models.perceptual import PerceptualDistance
 from models.tokenizer import Encoder, Tokenizer, TokenizerConfig
 from training import (
     autocast,
+    fingerprints,
+    forget,
     learning_rate,
     load_state,
     pick_device,
@@ -107,6 +109,11 @@ class Args:
     """compile the models: a minute at the start, then faster, on a GPU"""
 
 
+def state_paths(args: Args) -> list[Path]:
+    """Return what a continued training goes on from: the tokenizer's state, the dynamics'."""
+    return [args.out / LOG_DIR / f"{model}_state.pkl" for model in ("tokenizer", "dynamics")]
+
+
 def main(args: Args) -> dict:
     """Train both stages, save the artefacts, return the metrics.
 
@@ -127,6 +134,8 @@ def main(args: Args) -> dict:
         )
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
+    models = ("tokenizer", "encoder", "dynamics")
+    refuse_to_replace(args.out / f"pretrained_{model}.pkl" for model in models)
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     longest_window = args.context_frames + max(HORIZONS_FRAMES)
@@ -147,6 +156,8 @@ def main(args: Args) -> dict:
         if lpips is not None:
             lpips.to(memory_format=torch.channels_last)
     log_dir = args.out / LOG_DIR
+    if args.fresh:
+        forget(state_paths(args))
     with SummaryWriter(log_dir) as writer:
         spent = train_tokenizer(args, tokenizer, lpips, train, val, writer)
         tokenizer_metrics = spent | evaluate_tokenizer(tokenizer, lpips, val)
@@ -198,10 +209,10 @@ def train_tokenizer(
         "lpips_weight": args.lpips_weight,
         "lpips_net": args.lpips_net,
         "mask_max": args.mask_max,
-        "train_runs": [run.name for run in train],
+        "train_runs": fingerprints(train),
     }
-    state = args.out / LOG_DIR / "tokenizer_state.pkl"
-    step, clock = load_state(state, settings, parts, args.fresh)
+    state, dynamics_state = state_paths(args)
+    step, clock = load_state(state, settings, parts)
     epoch_steps = args.steps_per_epoch or math.ceil(
         sum(run.num_frames for run in train) / args.batch_size
     )
@@ -210,7 +221,7 @@ def train_tokenizer(
     saved_at = clock.seconds
     if training_progress(step, total, clock.seconds, limit) < 1:
         # Latents are about to change: what dynamics learned on the old ones is void.
-        (args.out / LOG_DIR / "dynamics_state.pkl").unlink(missing_ok=True)
+        dynamics_state.unlink(missing_ok=True)
     bar = tqdm(total=total, initial=step, desc="tokenizer", unit="step")
     while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
         began = time.perf_counter()
@@ -331,8 +342,8 @@ def train_dynamics(
         "lr": args.lr,
         "seed": args.seed,
     }
-    state = args.out / LOG_DIR / "dynamics_state.pkl"
-    step, clock = load_state(state, settings, parts, args.fresh)
+    _, state = state_paths(args)
+    step, clock = load_state(state, settings, parts)
     epoch_steps = args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size)
     total = args.dynamics_epochs * epoch_steps
     limit = share_of_limit(args, DYNAMICS_TIME_SHARE)

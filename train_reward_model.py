@@ -22,12 +22,14 @@ from tqdm import tqdm
 
 from cli import run_script
 from data.frames import Run, find_runs, sample_pairs, split_runs
-from models.checkpoint import save_checkpoint
-from models.memory import MemoryConfig, MemoryModel, fit_memory, save_memory
+from models.checkpoint import refuse_to_replace, save_checkpoint
+from models.memory import MemoryConfig, MemoryModel, fit_memory, most_direct, save_memory
 from models.ordering import ordering_metrics, rank_correlation
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
 from training import (
     autocast,
+    fingerprints,
+    forget,
     learning_rate,
     load_state,
     pick_device,
@@ -62,6 +64,9 @@ class Args:
     """how much work a crash may cost"""
     fresh: bool = False
     """start again, whatever an earlier training left"""
+    reference_run: str | None = None
+    """run that the memory measures progress along; default: the one with the fewest different
+    frames"""
 
     backbone: str = "resnet34"
     """resnet34, resnet18, or small (for CPUs)"""
@@ -84,6 +89,11 @@ class Args:
     """compile the model: a minute at the start, then faster, on a GPU"""
 
 
+def state_paths(args: Args) -> list[Path]:
+    """Return what a continued training goes on from."""
+    return [args.out / LOG_DIR / "training_state.pkl"]
+
+
 def main(args: Args) -> dict:
     """Train the score, save it, return the metrics.
 
@@ -94,6 +104,7 @@ def main(args: Args) -> dict:
         raise ValueError(f"expected --batch-size >= 1, got {args.batch_size}")
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
+    refuse_to_replace([args.out / "reward_resnet34.pkl", args.out / "reward_memory.pkl"])
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     if not val:
@@ -103,6 +114,8 @@ def main(args: Args) -> dict:
     model = RewardModel(config).to(device)
     if args.channels_last:
         model.to(memory_format=torch.channels_last)
+    if args.fresh:
+        forget(state_paths(args))
     with SummaryWriter(args.out / LOG_DIR) as writer:
         spent = train_score(args, model, train, val, writer)
     model.eval()
@@ -121,7 +134,7 @@ def main(args: Args) -> dict:
         "training": spent | {"rises_over_training_runs": rises},
         "score": ordering_metrics(scores, [run.fps for run in val]),
     }
-    memory = make_memory(train)
+    memory = make_memory(train, args.reference_run)
     save_memory(args.out / "reward_memory.pkl", memory)
     filtered = [memory.filter(run.frames) for run in val]
     metrics["memory"] = ordering_metrics(filtered, [run.fps for run in val])
@@ -132,10 +145,25 @@ def main(args: Args) -> dict:
     return metrics
 
 
-def make_memory(train: list[Run]) -> MemoryModel:
-    """Fit the generative memory, with fewer bins where the shortest run has fewer frames."""
-    bins = min(MemoryConfig.bins, min(run.num_frames for run in train))
-    return fit_memory([run.frames for run in train], MemoryConfig(bins=bins))
+def make_memory(train: list[Run], reference: str | None) -> MemoryModel:
+    """Fit the generative memory along the run named `reference`, or the most direct one.
+
+    Raises ValueError when no training run has that name.
+    """
+    frames, names = [run.frames for run in train], [run.name for run in train]
+    if reference is not None and reference not in names:
+        raise ValueError(
+            f"expected --reference-run to be a training run ({', '.join(names)}), got {reference}"
+        )
+    number = most_direct(frames) if reference is None else names.index(reference)
+    length = train[number].num_frames
+    typical = float(np.median([run.num_frames for run in train]))
+    print(
+        f"memory: along {names[number]}, of {length:,} frames (the median run has {typical:,.0f})"
+    )
+    if length < typical / 2:
+        print("warning: is that a whole run? If not, name one by --reference-run")
+    return fit_memory(frames, MemoryConfig(bins=min(MemoryConfig.bins, length)), number)
 
 
 def train_score(
@@ -152,10 +180,10 @@ def train_score(
         "seed": args.seed,
         "min_gap_frames": args.min_gap_frames,
         "max_gap_frames": args.max_gap_frames,
-        "train_runs": [run.name for run in train],
+        "train_runs": fingerprints(train),
     }
-    state = args.out / LOG_DIR / "training_state.pkl"
-    step, clock = load_state(state, settings, parts, args.fresh)
+    (state,) = state_paths(args)
+    step, clock = load_state(state, settings, parts)
     epoch_steps = args.steps_per_epoch or math.ceil(
         sum(run.num_frames for run in train) / (2 * args.batch_size)
     )

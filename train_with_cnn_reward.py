@@ -13,9 +13,11 @@ A small run on a CPU, on progress that is filtered along the trajectory:
 Ctrl-C finishes the iteration and saves; the same command goes on where it stopped.
 """
 
+import copy
 import hashlib
 import json
 import math
+import os
 import signal
 import time
 from collections import defaultdict, deque
@@ -37,7 +39,7 @@ from models.checkpoint import load_checkpoint, save_checkpoint
 from models.novelty import Novelty
 from models.progress import REWARD_FILES, load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
-from training import pick_device
+from training import forget, pick_device
 
 STATE_KIND = "ppo_state"
 
@@ -153,8 +155,8 @@ def return_filter(rewards: torch.Tensor, keep: float) -> tuple[torch.Tensor, flo
     """Choose the best segments: each is what one environment did in this rollout.
 
     A segment's return is its sum of rewards (T, N), which are changes of progress and therefore
-    relative to where the segment began. Returns a mask (N,) bool that keeps ceil(keep * N) of them,
-    and the lowest return kept.
+    relative to where the segment began; all progress is paid for by its end. Returns a mask (N,)
+    bool that keeps ceil(keep * N) of them, and the lowest return kept.
     """
     returns = rewards.sum(dim=0)
     count = int(np.ceil(keep * len(returns)))
@@ -172,6 +174,8 @@ class Agent:
     policy: ActorCritic
     optimizer: torch.optim.Optimizer
     novelty: Novelty
+    novelty_encoder: Encoder | None
+    """as it was at the beginning, for screens keep their place in it; None: the policy's does"""
     envs: CurriculumEnvs
     device: torch.device
     trains_encoder: bool
@@ -215,7 +219,8 @@ class Agent:
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
             inputs, latents = self.look()
             if args.novelty_coef:
-                bonus = self.novelty(latents)
+                sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
+                bonus = self.novelty(sights)
                 bonuses.append(bonus.mean().item())
                 reward = reward + args.novelty_coef * bonus
             logits, values, memory = self._act(latents)
@@ -367,8 +372,11 @@ def make_agent(args: Args, game: Game) -> Agent:
     trained = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5)
     novelty = Novelty(math.prod(encoder.latent_shape), seed=args.seed).to(device)
+    novelty_encoder = None
+    if trains_encoder and args.novelty_coef:
+        novelty_encoder = copy.deepcopy(policy.encoder).requires_grad_(False)
     envs = CurriculumEnvs(args, game, progress, np.random.default_rng(args.seed))
-    return Agent(args, policy, optimizer, novelty, envs, device, trains_encoder)
+    return Agent(args, policy, optimizer, novelty, novelty_encoder, envs, device, trains_encoder)
 
 
 def check(args: Args) -> None:
@@ -391,6 +399,11 @@ def check(args: Args) -> None:
         if not 0 <= value <= 1 or (name == "return_filter" and value == 0):
             flag, low = f"--{name.replace('_', '-')}", "above 0" if value == 0 else "from 0"
             raise ValueError(f"expected {flag} {low} to 1, got {value}")
+    if args.num_steps % args.reward_interval and args.return_filter < 1:
+        raise ValueError(
+            f"expected --num-steps to be a multiple of --reward-interval ({args.reward_interval}), "
+            f"or the return filter would judge segments by a part of them, got {args.num_steps}"
+        )
     if args.minibatches > args.num_envs:
         raise ValueError(
             f"expected --minibatches up to --num-envs ({args.num_envs}), got {args.minibatches}"
@@ -413,9 +426,9 @@ def settings(args: Args, game: Game) -> dict:
     return fixed
 
 
-def resume(args: Args, agent: Agent, path: Path, fixed: dict) -> tuple[int, float]:
+def resume(agent: Agent, path: Path, fixed: dict) -> tuple[int, float]:
     """Load the training state, if there is one; return (iterations done, seconds spent)."""
-    if args.fresh or not path.exists():
+    if not path.exists():
         return 0, 0.0
     checkpoint = load_checkpoint(path, STATE_KIND)
     changed = [name for name, value in fixed.items() if checkpoint["config"].get(name) != value]
@@ -439,7 +452,9 @@ def keep_rows(path: Path, iteration: int) -> None:
         except json.JSONDecodeError:  # the end of a row that a crash cut off
             break
         kept.append(row + "\n")
-    path.write_text("".join(kept))
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(kept))
+    os.replace(temporary, path)
 
 
 class Interrupt:
@@ -472,6 +487,11 @@ class Interrupt:
         signal.signal(signal.SIGINT, self.previous)
 
 
+def state_paths(args: Args) -> list[Path]:
+    """Return what a continued training goes on from."""
+    return [args.out / "training_state.pkl"]
+
+
 def main(args: Args) -> dict:
     """Train, saving as it goes; returns the last row of metrics."""
     check(args)
@@ -480,8 +500,10 @@ def main(args: Args) -> dict:
     agent = make_agent(args, game)
     fixed = settings(args, game)
     args.out.mkdir(parents=True, exist_ok=True)
-    state_path, metrics_path = args.out / "training_state.pkl", args.out / "metrics.jsonl"
-    done, seconds = resume(args, agent, state_path, fixed)
+    (state_path,), metrics_path = state_paths(args), args.out / "metrics.jsonl"
+    if args.fresh:
+        forget([state_path])
+    done, seconds = resume(agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")
     keep_rows(metrics_path, done)
@@ -502,7 +524,9 @@ def main(args: Args) -> dict:
     row: dict[str, float] = {"iteration": done}
     iteration, batch = done, args.num_envs * args.num_steps
     snapshot_every = math.ceil(args.iterations / args.snapshots)
-    progress_bar = tqdm(range(done + 1, args.iterations + 1), initial=done, total=args.iterations)
+    limit = 60 * args.time_limit_minutes if args.time_limit_minutes is not None else math.inf
+    last = args.iterations if seconds < limit else done
+    progress_bar = tqdm(range(done + 1, last + 1), initial=done, total=args.iterations)
     with writer, Interrupt() as interrupt:
         for iteration in progress_bar:
             began = time.monotonic()
@@ -531,8 +555,7 @@ def main(args: Args) -> dict:
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
-            limit = args.time_limit_minutes
-            stop = interrupt.wanted or (limit is not None and seconds > 60 * limit)
+            stop = interrupt.wanted or seconds >= limit
             if iteration % snapshot_every == 0:
                 save_as(f"policy_{iteration:06d}.pkl", iteration)
             if stop or iteration % args.save_every == 0:

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
+from data.frames import Run
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 
 WARMUP_STEPS = 50
@@ -73,12 +75,12 @@ def save_state(path: Path, settings: dict, parts: dict, step: int, clock: Clock)
     save_checkpoint(path, "training_state", settings, state, step=step, **asdict(clock))
 
 
-def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[int, Clock]:
+def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
     """Load `parts` from a saved state; return steps done and seconds spent, none without one.
 
     Raises ValueError when the state was made with other `settings`: going on would mix two runs.
     """
-    if fresh or not path.is_file():
+    if not path.is_file():
         return 0, Clock()
     state = load_checkpoint(path, "training_state")
     for name, value in settings.items():
@@ -91,6 +93,17 @@ def load_state(path: Path, settings: dict, parts: dict, fresh: bool) -> tuple[in
         for name, part in parts.items():
             part.load_state_dict(state["state_dict"][name])
     return state["step"], Clock(state["seconds"], state.get("data_seconds", 0.0))
+
+
+def forget(states: Iterable[Path]) -> None:
+    """Delete saved states, so that a training starts over, also when it is stopped early."""
+    for path in states:
+        path.unlink(missing_ok=True)
+
+
+def fingerprints(runs: Sequence[Run]) -> list[str]:
+    """Return each run's name and the beginning of its sha256: a training may not mix others in."""
+    return [f"{run.name} {run.meta.get('sha256', '')[:8]}" for run in runs]
 
 
 def write_json(path: Path, content: dict) -> None:

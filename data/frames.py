@@ -171,7 +171,8 @@ def split_runs(
     """Split whole runs into (train, val), the same way every time for the same names and seed.
 
     `holdout` runs go to val; None means one in five, at least one. A single run all goes to train.
-    Raises ValueError when `holdout` would leave nothing to train on.
+    Copies of a run that is held out go to val, too. Raises ValueError when nothing would be left to
+    train on.
     """
     if holdout is None:
         holdout = 0 if len(runs) < 2 else max(1, len(runs) // 5)
@@ -179,9 +180,16 @@ def split_runs(
         raise ValueError(f"expected to hold out 0 to {len(runs) - 1} of the runs, got {holdout}")
     # Ranked by a hash of the name, so that a new run moves at most one other across the split.
     ranked = sorted(runs, key=lambda run: hashlib.sha256(f"{seed}/{run.name}".encode()).digest())
-    held_out = {run.name for run in ranked[:holdout]}
-    train = [run for run in runs if run.name not in held_out]
-    return train, [run for run in runs if run.name in held_out]
+    held_out = {_content(run) for run in ranked[:holdout]}
+    train = [run for run in runs if _content(run) not in held_out]
+    if runs and not train:
+        raise ValueError("expected runs that differ, got copies of one run alone")
+    return train, [run for run in runs if _content(run) in held_out]
+
+
+def _content(run: Run) -> str:
+    """Return what copies of a run share."""
+    return run.meta.get("sha256", run.name)
 
 
 def sample_frames(runs: Sequence[Run], batch: int, rng: np.random.Generator) -> np.ndarray:
@@ -287,7 +295,7 @@ def main(args: Args) -> dict:
             f"{run.name:{width}} {run.num_frames:8,} {time:>8} {run.fps:5g} "
             f"{repeats / run.num_frames:8.1%}  {split}"
         )
-        copies.setdefault(run.meta.get("sha256", run.name), []).append(run.name)
+        copies.setdefault(_content(run), []).append(run.name)
         table[run.name] = {
             "frames": run.num_frames,
             "seconds": seconds,

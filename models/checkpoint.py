@@ -5,7 +5,7 @@ extras. Loading unpickles tensors and plain values only, so a file from a strang
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -81,6 +81,22 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
             f"{path}: expected schema version {SCHEMA_VERSION}, got {version}: {remedy}"
         )
     return content
+
+
+def refuse_to_replace(paths: Iterable[Path]) -> None:
+    """Raise ArtefactError where a file stands that this project has not made: it may be dear."""
+    for path in paths:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            continue
+        except Exception:  # as in load_checkpoint
+            content = None
+        if not isinstance(content, dict) or "kind" not in content:
+            raise ArtefactError(
+                f"{path} is damaged, or was not made by this project, and would be replaced: "
+                "move it away, or pass another --out"
+            )
 
 
 @contextmanager

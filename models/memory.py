@@ -100,23 +100,34 @@ class MemoryModel:
         return np.array(progress, dtype=np.float32)
 
 
-def fit_memory(runs: list[np.ndarray], config: MemoryConfig | None = None) -> MemoryModel:
+def most_direct(runs: list[np.ndarray], pool: int = MemoryConfig.pool) -> int:
+    """Return which run, each (T, 144, 160, 3) uint8, has the fewest different frames."""
+    different = [
+        len(torch.cat(list(_thumbnails(run, pool))).mul(15).round().unique(dim=0)) for run in runs
+    ]
+    return different.index(min(different))
+
+
+def fit_memory(
+    runs: list[np.ndarray], config: MemoryConfig | None = None, reference: int | None = None
+) -> MemoryModel:
     """Build a memory from runs, each (T, 144, 160, 3) uint8.
 
-    The most direct run, the one with the fewest different frames, spreads evenly over the bins. The
-    others linger and stray elsewhere, so their own clocks say little: each is aligned with it.
-    Frames that look the same in one bin are kept once. Raises ValueError when there is no run, or
-    the shortest has fewer frames than there are bins, which would leave holes in the path.
+    The reference, by default the most direct run, spreads evenly over the bins. The others linger
+    and stray elsewhere, so their own clocks say little: each is aligned with it. Frames that look
+    the same in one bin are kept once. Raises ValueError when there is no run, or the reference has
+    fewer frames than there are bins, which would leave holes in the path.
     """
     config = config or MemoryConfig()
-    shortest = min(map(len, runs), default=0)
-    if shortest < config.bins:
+    if not runs:
+        raise ValueError("a memory needs at least one run of frames, got none")
+    direct = most_direct(runs, config.pool) if reference is None else reference
+    if len(runs[direct]) < config.bins:
         raise ValueError(
-            f"a memory needs runs of at least {config.bins} frames each, got {len(runs)} runs, "
-            f"the shortest of {shortest} frames: pass fewer bins, or prepare longer runs"
+            f"a memory of {config.bins} bins needs as many frames of the run that it is measured "
+            f"along, got {len(runs[direct])}: pass fewer bins, or another run"
         )
     banks = [torch.cat(list(_thumbnails(run, config.pool))) for run in runs]
-    direct = min(range(len(runs)), key=lambda i: len(banks[i].mul(15).round().unique(dim=0)))
     evenly = torch.arange(len(banks[direct])) * config.bins // len(banks[direct])
     path = MemoryModel(config, banks[direct], evenly)
     bins = [evenly if i == direct else align(path, run) for i, run in enumerate(runs)]

@@ -14,6 +14,7 @@ from models.checkpoint import (
     ArtefactError,
     load_checkpoint,
     load_model,
+    refuse_to_replace,
     save_checkpoint,
 )
 from models.memory import load_memory
@@ -95,6 +96,16 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     assert "something else" in refusal(path)
     torch.save({"kind": "encoder", "schema_version": 99}, path)
     assert "99" in refusal(path)
+
+
+def test_what_somebody_else_made_is_not_replaced(tmp_path):
+    """A user's own reward_resnet34.pkl may lie where ours would go."""
+    ours, theirs = tmp_path / "ours.pkl", tmp_path / "theirs.pkl"
+    save_checkpoint(ours, "tokenizer", Config(), {})
+    torch.save(Model(Config()).state_dict(), theirs)
+    refuse_to_replace([ours, tmp_path / "none.pkl"])
+    with pytest.raises(ArtefactError, match=r"theirs.pkl .* move it away, or pass another --out"):
+        refuse_to_replace([ours, theirs])
 
 
 @pytest.mark.parametrize("config", [{"size": 4}, {"unknown": 1}, {"size": -1}])

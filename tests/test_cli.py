@@ -55,6 +55,12 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(monkeypatch, capsys,
     assert stderr.startswith("error: ") and message in stderr and stderr.count("\n") == 1
 
 
+def test_a_variable_brings_the_traceback_of_any_error(monkeypatch):
+    monkeypatch.setenv("EMURL_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="a user's mistake"):
+        run(monkeypatch, raising(ValueError("a user's mistake")))
+
+
 def test_ctrl_c_is_exit_code_130(monkeypatch, capsys):
     with pytest.raises(SystemExit) as exit:
         run(monkeypatch, raising(KeyboardInterrupt()))

@@ -1,6 +1,7 @@
 """The whole path in miniature: `demo.py --preset smoke`."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,22 +42,26 @@ def test_a_stopped_stage_goes_on_and_a_finished_one_is_not_repeated(tmp_path):
     ran = []
 
     def stage(name, flag, stops=False):
+        state = tmp_path / f"{name}.state"
+
         def run(args):
-            ran.append((name, args.fresh))
+            ran.append((name, state.exists()))
+            state.touch()
             if stops:
                 raise KeyboardInterrupt
             return {"flag": flag}
 
-        return demo.Stage(name, run, train_reward_model.Args(seed=flag))
+        script = SimpleNamespace(main=run, state_paths=lambda args: [state])
+        return demo.Stage(name, script, train_reward_model.Args(seed=flag))
 
     record = tmp_path / "stages.json"
     with pytest.raises(KeyboardInterrupt):
         demo.run_stages([stage("a", 1), stage("b", 1, stops=True), stage("c", 1)], record)
     demo.run_stages([stage("a", 1), stage("b", 1), stage("c", 1)], record)
-    assert ran == [("a", True), ("b", True), ("b", False), ("c", True)]
+    assert ran == [("a", False), ("b", False), ("b", True), ("c", False)]
     ran.clear()
     results = demo.run_stages([stage("a", 1), stage("b", 2), stage("c", 1)], record)
-    assert ran == [("b", True), ("c", True)] and results["b"]["results"] == {"flag": 2}
+    assert ran == [("b", False), ("c", False)] and results["b"]["results"] == {"flag": 2}
     ran.clear()
     demo.run_stages([stage("a", 1), stage("b", 2), stage("c", 1)], record, inputs="new ROM")
-    assert len(ran) == 3
+    assert ran == [("a", False), ("b", False), ("c", False)]

@@ -158,6 +158,19 @@ def test_splits_are_disjoint_and_depend_on_names_and_seed_only(runs):
         split_runs(runs, holdout=3)
 
 
+def test_copies_of_a_run_are_held_out_together(runs, tmp_path):
+    for run in runs:
+        for name in ("first", "second"):
+            write_run(tmp_path, f"{run.name}_{name}", run.frames)
+    for seed in range(10):
+        train, val = names(split_runs(find_runs(tmp_path), seed=seed))
+        assert len(val) == 2 and {name[0] for name in train}.isdisjoint(name[0] for name in val)
+    write_run(tmp_path / "same", "a", runs[0].frames)
+    write_run(tmp_path / "same", "b", runs[0].frames)
+    with pytest.raises(ValueError, match="runs that differ"):
+        split_runs(find_runs(tmp_path / "same"))
+
+
 def test_frames_are_drawn_uniformly_over_all_runs(runs):
     batch = sample_frames(runs, 700, np.random.default_rng(0))
     assert batch.shape == (700, *FRAME_SHAPE) and batch.dtype == np.uint8

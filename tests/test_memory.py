@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.checkpoint import ArtefactError
-from models.memory import MemoryConfig, align, fit_memory, load_memory, save_memory
+from models.memory import MemoryConfig, align, fit_memory, load_memory, most_direct, save_memory
 from models.progress import MemoryProgress
 
 CONFIG = MemoryConfig(bins=20)
@@ -130,10 +130,19 @@ def test_the_file_gives_the_same_scores(memory, tmp_path):
 
 
 def test_too_short_runs_are_refused():
-    with pytest.raises(ValueError, match="at least 20 frames"):
+    with pytest.raises(ValueError, match=r"20 bins .* got 19"):
         fit_memory([make_run(0)[:19]], CONFIG)
-    with pytest.raises(ValueError, match="got 0 runs"):
+    with pytest.raises(ValueError, match="at least one run"):
         fit_memory([], CONFIG)
+
+
+def test_a_clip_beside_the_runs_does_not_become_their_measure():
+    """A clip has the fewest frames; with a run named as the reference it is aligned like any."""
+    run, clip = make_run(0), make_run(1)[:25]
+    assert most_direct([run, clip]) == 1
+    progress = fit_memory([run, clip], CONFIG, reference=0).filter(run)
+    assert progress[24] < 0.5 and progress[-1] > 0.9
+    assert fit_memory([run, clip[:5]], CONFIG, reference=0).filter(run)[-1] > 0.9
 
 
 def test_what_is_remembered_can_be_put_back(memory):

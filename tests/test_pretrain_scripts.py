@@ -10,7 +10,7 @@ import torch
 
 import pretrain_visual
 import train_reward_model
-from data.frames import find_runs
+from data.frames import find_runs, write_run
 from models.checkpoint import ArtefactError
 from models.dynamics import Dynamics, DynamicsConfig, load_dynamics
 from models.reward_model import load_reward_model
@@ -140,6 +140,29 @@ def test_finished_training_is_not_repeated_and_other_settings_are_refused(data, 
     with pytest.raises(ValueError, match="batch_size 4, got 8"):
         train_reward_model.main(reward(data, tmp_path, batch_size=8))
     assert train_reward_model.main(reward(data, tmp_path, batch_size=8, fresh=True))
+
+
+def test_frames_made_anew_are_not_mixed_into_a_saved_training(tmp_path):
+    """The same names, other pixels: a crop that was wrong and has been put right."""
+    data = write_walks(tmp_path / "walks", count=3, length=40)
+    train_reward_model.main(reward(data, tmp_path))
+    pretrain_visual.main(visual(data, tmp_path))
+    for run in find_runs(data):
+        write_run(data, run.name, 255 - run.frames, fps=run.fps)
+    for script, args in ((train_reward_model, reward), (pretrain_visual, visual)):
+        with pytest.raises(ValueError, match=r"train_runs .*--fresh"):
+            script.main(args(data, tmp_path))
+        script.main(args(data, tmp_path, fresh=True))
+
+
+def test_the_memory_is_measured_along_the_run_that_is_named(data, tmp_path, capsys):
+    metrics = train_reward_model.main(reward(data, tmp_path))
+    name = metrics["train_runs"][-1]
+    train_reward_model.main(reward(data, tmp_path, reference_run=name))
+    assert f"memory: along {name}, of 40 frames" in capsys.readouterr().out
+    held_out = metrics["val_runs"][0]
+    with pytest.raises(ValueError, match=rf"training run \(.*{name}.*, got {held_out}"):
+        train_reward_model.main(reward(data, tmp_path, reference_run=held_out))
 
 
 def test_the_dynamics_alone_start_over_once_their_state_is_deleted(data, tmp_path):

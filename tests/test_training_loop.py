@@ -230,6 +230,17 @@ def test_the_frozen_encoder_stays_and_the_finetuned_one_moves(args):
         assert same != finetune
 
 
+def test_screens_keep_their_place_in_the_novelty_bonus_while_the_encoder_learns(args):
+    agent = training_script.make_agent(replace(args, finetune_encoder=True), GAME)
+    agent.envs.step(np.zeros(args.num_envs, dtype=np.int64))
+    inputs, _ = agent.look()
+    before = agent.novelty_encoder(inputs).clone()
+    for _ in range(2):
+        agent.update(agent.rollout()[0])
+    assert torch.equal(agent.novelty_encoder(inputs), before)
+    assert not torch.equal(agent.policy.encode(inputs), before)
+
+
 def test_other_settings_are_not_mixed_into_a_saved_run(args):
     training_script.main(replace(args, iterations=1))
     with pytest.raises(ValueError, match=r"other settings or files \(--gamma\).*--fresh"):
@@ -273,6 +284,35 @@ def test_an_episode_that_gains_nothing_is_cut(args):
         cuts += [step] if truncated.any() else []
         envs.restart(np.flatnonzero(truncated))
     assert cuts and (np.diff([-1, *cuts]) >= 20).all()
+
+
+def test_nobody_is_cut_in_the_first_steps_for_having_been_staggered(args):
+    envs = make_envs(args, num_envs=4, episode_steps=100, patience_steps=10, fresh_share=1.0)
+    for _ in range(9):
+        _, _, truncated = envs.step(np.full(4, BUTTONS.index("Select")))
+        assert not truncated.any()
+
+
+def test_a_new_height_in_the_last_moment_is_seen_and_paid(args):
+    """The score changes in the very step in which patience ends, between two payments."""
+    settings = {"episode_steps": 1000, "patience_steps": 6, "reward_interval": 8}
+    envs = make_envs(args, num_envs=1, fresh_share=1.0, **settings)
+    start = envs.score[0]
+    scores = iter([start] * 5 + [start + 0.1] + [start + 0.2] * 2)
+    envs.progress.score = lambda frames, rows: (np.float32([next(scores)]), np.array([True]))
+    steps = [envs.step(np.array([BUTTONS.index("Select")])) for _ in range(8)]
+    assert not any(truncated.any() for _, _, truncated in steps)
+    total = sum(reward[0] for reward, _, _ in steps)
+    assert total == pytest.approx(args.progress_scale * 0.2 - 8 * args.time_penalty, abs=1e-4)
+
+
+def test_all_progress_of_a_segment_is_paid_by_its_end(args):
+    """What the return filter ranks is what a segment gained, wherever its episodes began."""
+    args = replace(args, num_steps=16, reward_interval=16, episode_steps=11, time_penalty=0.0)
+    agent = training_script.make_agent(replace(args, novelty_coef=0.0), GAME)
+    for _ in range(3):
+        agent.rollout()
+        assert np.array_equal(agent.envs.paid_score, agent.envs.score)
 
 
 def test_what_no_run_shows_is_not_archived(args):
@@ -319,7 +359,7 @@ def test_the_single_frame_score_drives_it_too(args, artefacts):
             args,
             reward="score",
             reward_model=artefacts / "reward_resnet34.pkl",
-            reward_interval=64,
+            reward_interval=8,
             iterations=1,
             start_movie=INTRO,
         )
