@@ -712,7 +712,7 @@ impl Ppu {
     /// Until then VRAM is locked, if no register is written; 0 if it is not.
     pub fn vram_locked_until(&self) -> u64 {
         match self.phase {
-            Phase::HBlank => self.next,
+            Phase::Fetch | Phase::HBlank => self.next,
             _ => 0,
         }
     }

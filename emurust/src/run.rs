@@ -8,7 +8,7 @@
 
 use crate::cartridge::Rom;
 use crate::cpu::{match_opcode, Cpu, Memory, PREFIX};
-use crate::decode::{ends_block, is_jump, needs_step};
+use crate::decode::{ends_block, is_jump, is_stat_wait, needs_step, opcode, Op, VRAM_WAIT};
 use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
@@ -27,6 +27,8 @@ struct FastMemory<'a> {
     limit: u64,
     vram_free_until: u64,
     vram_locked_until: u64,
+    /// When STAT was last read.
+    stat_read: u64,
     rom_offset: (usize, usize),
     rom: &'a [u8],
     mmu: &'a mut Mmu,
@@ -38,6 +40,7 @@ impl<'a> FastMemory<'a> {
             limit: 0,
             vram_free_until: 0,
             vram_locked_until: 0,
+            stat_read: 0,
             rom_offset: (0, 0),
             rom: &rom.bytes,
             mmu,
@@ -74,7 +77,48 @@ impl<'a> FastMemory<'a> {
         self.mmu.parts.clock = clock;
         let value = self.mmu.read_at_clock(address);
         self.look_at_vram();
+        if address == 0xFF41 {
+            self.stat_read = clock;
+        }
         value
+    }
+
+    /// How long a loop that has just tested STAT, and begins with `first`, goes on to find the same.
+    #[inline(never)]
+    fn stat_wait(&self, clock: u64, first: &Op) -> u64 {
+        let turn = u64::from(first.lead) + JUMP_CYCLES;
+        let access = if first.code == 0xF0 { 2 } else { 3 } * M_CYCLE;
+        // Not so where an interrupt came between the test and the jump.
+        let tested = self.stat_read + turn == clock + access;
+        let until = self.mmu.parts.ppu.next_change();
+        self.wait(
+            clock,
+            turn,
+            if tested {
+                until.saturating_sub(access)
+            } else {
+                0
+            },
+        )
+    }
+
+    /// How long a loop that writes `value` to `address` in VRAM goes on to read FF, as it is locked.
+    #[inline(never)]
+    fn vram_wait(&self, clock: u64, address: u16, value: u8) -> u64 {
+        let locked = matches!(address, 0x8000..=0x9FFF) && value != 0xFF;
+        let until = self.vram_locked_until.saturating_sub(3 * M_CYCLE);
+        self.wait(
+            clock,
+            4 * M_CYCLE + JUMP_CYCLES,
+            if locked { until } else { 0 },
+        )
+    }
+
+    /// The time of whole turns that begin before `until` and end by the limit.
+    fn wait(&self, clock: u64, turn: u64, until: u64) -> u64 {
+        let same = until.saturating_sub(clock).div_ceil(turn);
+        let left = self.limit.saturating_sub(clock) / turn;
+        same.min(left) * turn
     }
 
     /// Returns whether something may be due now that was not before.
@@ -265,6 +309,9 @@ fn is_rom(pc: u16) -> bool {
     pc < 0x8000
 }
 
+/// What a relative jump takes.
+const JUMP_CYCLES: u64 = 3 * M_CYCLE;
+
 /// Raises IME at once.
 const RETI: u8 = 0xD9;
 
@@ -302,7 +349,8 @@ fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
                     let op = &code[usize::from(start & 0x3FFF)];
                     bus.operand = op.operand;
                     bus.disturbed = false;
-                    match_opcode!(op.code, OP => {
+                    match_opcode!(op.code, CODE => {
+                        const OP: u8 = opcode(CODE);
                         if needs_step(OP) {
                             break 'settle Stop::Due;
                         }
@@ -316,7 +364,20 @@ fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
                         if bus.disturbed || OP == RETI {
                             continue 'settle;
                         }
-                        if is_jump(OP) && local.pc <= start && turns.count(local.pc) {
+                        if is_stat_wait(CODE) {
+                            if local.pc <= start {
+                                let first = &code[usize::from(local.pc & 0x3FFF)];
+                                bus.clock += bus.memory.stat_wait(bus.clock, first);
+                            }
+                        } else if CODE == VRAM_WAIT {
+                            if local.pc <= start {
+                                let passed = bus.memory.vram_wait(bus.clock, local.hl(), local.a);
+                                if passed > 0 {
+                                    bus.clock += passed;
+                                    local.alu(0xBE, 0xFF); // the comparison of the last turn
+                                }
+                            }
+                        } else if is_jump(OP) && local.pc <= start && turns.count(local.pc) {
                             break 'settle Stop::Loop;
                         }
                         if ends_block(OP) {
