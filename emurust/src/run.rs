@@ -88,33 +88,24 @@ impl<'a> FastMemory<'a> {
     fn stat_wait(&self, clock: u64, first: &Op) -> u64 {
         let turn = u64::from(first.lead) + JUMP_CYCLES;
         let access = if first.code == 0xF0 { 2 } else { 3 } * M_CYCLE;
-        // Not so where an interrupt came between the test and the jump.
-        let tested = self.stat_read + turn == clock + access;
+        if self.stat_read + turn != clock + access {
+            return 0; // an interrupt came between the test and the jump
+        }
         let until = self.mmu.parts.ppu.next_change();
-        self.wait(
-            clock,
-            turn,
-            if tested {
-                until.saturating_sub(access)
-            } else {
-                0
-            },
-        )
+        self.wait(clock, turn, until.saturating_sub(access))
     }
 
-    /// How long a loop that writes `value` to `address` in VRAM goes on to read FF, as it is locked.
+    /// How long a loop that writes `value` to `address` goes on to read FF there: VRAM is locked.
     #[inline(never)]
     fn vram_wait(&self, clock: u64, address: u16, value: u8) -> u64 {
-        let locked = matches!(address, 0x8000..=0x9FFF) && value != 0xFF;
-        let until = self.vram_locked_until.saturating_sub(3 * M_CYCLE);
-        self.wait(
-            clock,
-            4 * M_CYCLE + JUMP_CYCLES,
-            if locked { until } else { 0 },
-        )
+        if !matches!(address, 0x8000..=0x9FFF) || value == 0xFF {
+            return 0;
+        }
+        let (turn, access) = (4 * M_CYCLE + JUMP_CYCLES, 3 * M_CYCLE);
+        self.wait(clock, turn, self.vram_locked_until.saturating_sub(access))
     }
 
-    /// The time of whole turns that begin before `until` and end by the limit.
+    /// The time of all turns that begin before `until` and end by the limit.
     fn wait(&self, clock: u64, turn: u64, until: u64) -> u64 {
         let same = until.saturating_sub(clock).div_ceil(turn);
         let left = self.limit.saturating_sub(clock) / turn;
