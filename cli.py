@@ -28,8 +28,8 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
         if type(error).__name__ != "OutOfMemoryError":  # torch's; not every script imports torch
             raise
         fail(
-            "the GPU's memory is full: lower --batch-size or --num-envs, raise --minibatches (PPO), "
-            "or pass --device cpu"
+            "the GPU's memory is full: lower --batch-size or --num-envs, raise --minibatches (of "
+            "PPO), or pass --device cpu"
         )
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher may pass the same one on

@@ -210,5 +210,5 @@ class CurriculumEnvs:
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
-        self.rejected, self.steps = state["rejected"], state["steps"]
+        self.rejected, self.steps = state["rejected"], state.get("steps", 0)
         self.rng.bit_generator.state = json.loads(state["rng"])

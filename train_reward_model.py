@@ -23,7 +23,7 @@ from tqdm import tqdm
 from cli import run_script
 from data.frames import Run, find_runs, sample_pairs, split_runs
 from models.checkpoint import refuse_to_replace, save_checkpoint
-from models.memory import MemoryConfig, MemoryModel, fit_memory, most_direct, save_memory
+from models.memory import MemoryConfig, fit_memory, most_direct, save_memory
 from models.ordering import ordering_metrics, rank_correlation
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
 from training import (
@@ -109,6 +109,7 @@ def main(args: Args) -> dict:
     train, val = split_runs(runs)
     if not val:
         raise ValueError(f"expected 2 or more runs (one is held out), got {len(runs)}")
+    reference = find_reference(train, args.reference_run)
 
     torch.manual_seed(args.seed)
     model = RewardModel(config).to(device)
@@ -134,7 +135,8 @@ def main(args: Args) -> dict:
         "training": spent | {"rises_over_training_runs": rises},
         "score": ordering_metrics(scores, [run.fps for run in val]),
     }
-    memory = make_memory(train, args.reference_run)
+    bins = min(MemoryConfig.bins, train[reference].num_frames)
+    memory = fit_memory([run.frames for run in train], MemoryConfig(bins=bins), reference)
     save_memory(args.out / "reward_memory.pkl", memory)
     filtered = [memory.filter(run.frames) for run in val]
     metrics["memory"] = ordering_metrics(filtered, [run.fps for run in val])
@@ -145,17 +147,17 @@ def main(args: Args) -> dict:
     return metrics
 
 
-def make_memory(train: list[Run], reference: str | None) -> MemoryModel:
-    """Fit the generative memory along the run named `reference`, or the most direct one.
+def find_reference(train: list[Run], name: str | None) -> int:
+    """Return which run the memory measures progress along: the one named, or the most direct one.
 
     Raises ValueError when no training run has that name.
     """
-    frames, names = [run.frames for run in train], [run.name for run in train]
-    if reference is not None and reference not in names:
+    names = [run.name for run in train]
+    if name is not None and name not in names:
         raise ValueError(
-            f"expected --reference-run to be a training run ({', '.join(names)}), got {reference}"
+            f"expected --reference-run to be a training run ({', '.join(names)}), got {name}"
         )
-    number = most_direct(frames) if reference is None else names.index(reference)
+    number = most_direct([run.frames for run in train]) if name is None else names.index(name)
     length = train[number].num_frames
     typical = float(np.median([run.num_frames for run in train]))
     print(
@@ -163,7 +165,7 @@ def make_memory(train: list[Run], reference: str | None) -> MemoryModel:
     )
     if length < typical / 2:
         print("warning: is that a whole run? If not, name one by --reference-run")
-    return fit_memory(frames, MemoryConfig(bins=min(MemoryConfig.bins, length)), number)
+    return number
 
 
 def train_score(

@@ -171,19 +171,19 @@ def split_runs(
     """Split whole runs into (train, val), the same way every time for the same names and seed.
 
     `holdout` runs go to val; None means one in five, at least one. A single run all goes to train.
-    Copies of a run that is held out go to val, too. Raises ValueError when nothing would be left to
-    train on.
+    Copies count as one run and stay together. Raises ValueError when `holdout` would leave nothing
+    to train on.
     """
-    if holdout is None:
-        holdout = 0 if len(runs) < 2 else max(1, len(runs) // 5)
-    if not 0 <= holdout < len(runs):
-        raise ValueError(f"expected to hold out 0 to {len(runs) - 1} of the runs, got {holdout}")
     # Ranked by a hash of the name, so that a new run moves at most one other across the split.
     ranked = sorted(runs, key=lambda run: hashlib.sha256(f"{seed}/{run.name}".encode()).digest())
-    held_out = {_content(run) for run in ranked[:holdout]}
+    contents = list(dict.fromkeys(map(_content, ranked)))
+    if holdout is None:
+        holdout = 0 if len(contents) < 2 else max(1, len(contents) // 5)
+    if not 0 <= holdout < len(contents):
+        most = len(contents) - 1
+        raise ValueError(f"expected to hold out 0 to {most} of the runs, got {holdout}")
+    held_out = set(contents[:holdout])
     train = [run for run in runs if _content(run) not in held_out]
-    if runs and not train:
-        raise ValueError("expected runs that differ, got copies of one run alone")
     return train, [run for run in runs if _content(run) in held_out]
 
 

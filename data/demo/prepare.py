@@ -73,6 +73,11 @@ def prepare_movie(movie: Path, game: Game, out: Path) -> dict:
     return read_run(path).meta
 
 
+def state_paths(args: Args) -> list[Path]:
+    """Return the runs that are in OUT already: those of movies that are gone would stay."""
+    return sorted(path for path in args.out.glob("*") if path.suffix in (".npy", ".json"))
+
+
 def main(args: Args) -> dict:
     """Replay the movies; return, and write to OUT/prepare_report.json, what was made."""
     if args.limit is not None and args.limit < 1:

@@ -87,12 +87,17 @@ pub const fn is_jump(op: u8) -> bool {
     )
 }
 
+/// Returns, and the jump to HL.
+#[inline(always)]
+pub const fn is_indirect(op: u8) -> bool {
+    matches!(op, 0xC0 | 0xC8 | 0xC9 | 0xD0 | 0xD8 | 0xD9 | 0xE9)
+}
+
 /// Jumps, calls and returns, and what needs a step.
 #[inline(always)]
 pub const fn ends_block(op: u8) -> bool {
     let calls = matches!(op, 0xC4 | 0xCC | 0xCD | 0xD4 | 0xDC) || op & 0xC7 == 0xC7;
-    let returns = matches!(op, 0xC0 | 0xC8 | 0xC9 | 0xD0 | 0xD8 | 0xD9);
-    needs_step(op) || is_jump(op) || calls || returns || op == 0xE9
+    needs_step(op) || is_jump(op) || calls || is_indirect(op)
 }
 
 /// The instructions that begin at each byte of `bank`.

@@ -8,7 +8,9 @@
 
 use crate::cartridge::Rom;
 use crate::cpu::{match_opcode, Cpu, Memory, PREFIX};
-use crate::decode::{ends_block, is_jump, is_stat_wait, needs_step, opcode, Op, VRAM_WAIT};
+use crate::decode::{
+    ends_block, is_indirect, is_jump, is_stat_wait, needs_step, opcode, Op, VRAM_WAIT,
+};
 use crate::idle;
 use crate::mmu::{Mmu, M_CYCLE};
 
@@ -89,7 +91,7 @@ impl<'a> FastMemory<'a> {
         let turn = u64::from(first.lead) + JUMP_CYCLES;
         let access = if first.code == 0xF0 { 2 } else { 3 } * M_CYCLE;
         if self.stat_read + turn != clock + access {
-            return 0; // an interrupt came between the test and the jump
+            return 0; // what was before the jump is not the test: an interrupt came between
         }
         let until = self.mmu.parts.ppu.next_change();
         self.wait(clock, turn, until.saturating_sub(access))
@@ -351,6 +353,9 @@ fn run_blocks(cpu: &mut Cpu, mmu: &mut Mmu, rom: &Rom, look_at: u32) -> Stop {
                             execute_prefixed(&mut local, &mut bus);
                         } else {
                             local.execute::<_, OP>(&mut bus);
+                        }
+                        if is_indirect(OP) {
+                            bus.memory.stat_read = 0; // it may lead to the end of a wait
                         }
                         if bus.disturbed || OP == RETI {
                             continue 'settle;

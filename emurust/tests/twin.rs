@@ -239,6 +239,16 @@ impl Assembler<'_> {
 
     /// Waits in a loop for something that an interrupt, the LCD or the timer changes.
     fn poll(&mut self) {
+        match self.random.below(8) {
+            0 => return self.poll_stat(),
+            1 => {
+                let [lo, hi] = self.ram_address();
+                let hi = self.random.of(&[0x80, 0x97, 0x9F, hi]);
+                // ld hl, address; inc a; ld (hl), a; cp (hl); jr nz
+                return self.emit(&[0x21, lo, hi, 0x3C, 0x77, 0xBE, 0x20, 0xFC]);
+            }
+            _ => {}
+        }
         let start = self.code.len();
         match self.random.below(5) {
             0 => self.emit(&[0xF0, 0x44]),
@@ -276,6 +286,26 @@ impl Assembler<'_> {
         }
         let end = self.code.len();
         self.code[end - 1] = (start as i32 - end as i32) as u8;
+    }
+
+    /// Waits for a mode of the LCD, which interrupts may change meanwhile.
+    fn poll_stat(&mut self) {
+        let test = self.random.of(&[
+            &[0xE6, 0x03, 0x20][..], // and 3; jr nz
+            &[0xE6, 0x02, 0x20],
+            &[0xE6, 0x01, 0x28],
+            &[0xCB, 0x4F, 0x20], // bit 1, a; jr nz
+            &[0xCB, 0x47, 0x28],
+            &[0xFE, 0x82, 0x38], // cp 82; jr c
+            &[0xFE, 0xC0, 0x30],
+            &[0xA0, 0x20], // and b; jr nz
+            &[0xB9, 0x38], // cp c; jr c
+            &[0xB7, 0x28], // or a; jr z
+        ]);
+        let read = self.random.of(&[&[0xF0, 0x41][..], &[0xFA, 0x41, 0xFF]]);
+        self.emit(read);
+        self.emit(test);
+        self.emit(&[(-1 - (read.len() + test.len()) as i32) as u8]);
     }
 
     fn snippet(&mut self) {
@@ -659,7 +689,7 @@ fn program(random: &mut Random) -> Vec<u8> {
 /// Loops that wait for ever or for a while, interrupted by the timer and by steps' ends.
 #[test]
 fn waiting_loops_run_as_in_the_twin() {
-    let loops: [&[u8]; 17] = [
+    let loops: &[&[u8]] = &[
         &[0xF0, 0x44, 0xFE, 0x90, 0x20, 0xFA], // ldh a, (LY); cp 90; jr nz
         &[0xF0, 0x44, 0xFE, 0xFF, 0x20, 0xFA], // ldh a, (LY); cp ff; jr nz
         &[0xFA, 0x44, 0xFF, 0xFE, 0x05, 0x30, 0xF9], // ld a, (LY); cp 5; jr nc
@@ -669,14 +699,26 @@ fn waiting_loops_run_as_in_the_twin() {
         &[0xF0, 0x41, 0xE6, 0x02, 0x28, 0xFA], // ldh a, (STAT); and 2; jr z
         &[0xFA, 0x41, 0xFF, 0xCB, 0x57, 0x28, 0xF9], // ld a, (STAT); bit 2, a; jr z
         &[0xF0, 0x44, 0xB8, 0x38, 0xFB],       // ldh a, (LY); cp b; jr c
-        // Through VRAM, waiting for each byte: ld hl, 9c00; ld (hl), a; cp (hl); jr nz; inc a; ...
+        &[0xF0, 0x41, 0xFE, 0x83, 0x38, 0xFA], // ldh a, (STAT); cp 83; jr c
+        &[0xF0, 0x41, 0xFE, 0x81, 0x30, 0xFA], // ldh a, (STAT); cp 81; jr nc
+        &[0xF0, 0x41, 0xA1, 0x20, 0xFB],       // ldh a, (STAT); and c; jr nz
+        &[0xF0, 0x41, 0xB8, 0x30, 0xFB],       // ldh a, (STAT); cp b; jr nc
+        // ld hl, 16d; inc b; ldh a, (STAT); nop; jp hl, to the end of a wait that is over at once
         &[
-            0x21, 0x00, 0x9C, 0x77, 0xBE, 0x20, 0xFC, 0x3C, 0x23, 0xCB, 0x5C, 0x28, 0xF7,
+            0x21, 0x6D, 0x01, 0x04, 0xF0, 0x41, 0x00, 0xE9, 0xF0, 0x41, 0xE6, 0x00, 0x20, 0xFA,
+        ],
+        // ld hl, 9c00; ld (hl), a; cp (hl); jr nz; inc a; inc hl; bit 0, h; jr z, to ld (hl), a
+        &[
+            0x21, 0x00, 0x9C, 0x77, 0xBE, 0x20, 0xFC, 0x3C, 0x23, 0xCB, 0x44, 0x28, 0xF6,
         ],
         // The same, and what is read in the end goes into work RAM.
         &[
             0x21, 0x00, 0x98, 0x77, 0xBE, 0x20, 0xFC, 0x7E, 0xEA, 0x10, 0xC0, 0x3C, 0x23, 0xCB,
-            0x54, 0x28, 0xF3,
+            0x44, 0x28, 0xF2,
+        ],
+        // From cp (hl) on.
+        &[
+            0x21, 0x00, 0x98, 0x77, 0xBE, 0x20, 0xFC, 0x3C, 0x23, 0xCB, 0x44, 0x28, 0xF7,
         ],
         &[0xF0, 0x04, 0xE6, 0x10, 0x28, 0xFA], // ldh a, (DIV); and 10; jr z
         &[0xF0, 0x05, 0xFE, 0x80, 0x38, 0xFA], // ldh a, (TIMA); cp 80; jr c
