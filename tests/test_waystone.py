@@ -4,14 +4,13 @@ import re
 import shutil
 import subprocess
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from emurust import VecGameBoy
 from pyboy import PyBoy
 
-from data.frames import split_runs
+from data.frames import Run, split_runs
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM, find_game, read_milestones
 from games.movie import read_movie
@@ -184,7 +183,7 @@ def test_the_movies_differ_in_route_battles_and_one_defeat(replays):
 
 
 def test_the_held_out_movies_are_those_that_the_readme_names():
-    runs = [SimpleNamespace(name=path.stem) for path in MOVIES]
+    runs = [Run(path, {}) for path in MOVIES]
     names = [run.name for run in split_runs(runs)[1]]
     assert len(names) == 2
     assert f"`{names[0]}` and `{names[1]}`" in README
