@@ -13,6 +13,7 @@ from games.game import Game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
 from models.archive import Archive, Entry
 from models.progress import Progress
+from training import StageTimer
 
 #: How far a loaded moment's score may lie from the one it was saved with, in runs.
 SCORE_TOLERANCE = 0.005
@@ -20,7 +21,7 @@ SCORE_TOLERANCE = 0.005
 HIGHER = 0.005
 #: What a resumed run takes over of every environment, beside its emulator.
 PER_ENV = (
-    *("score", "paid_score", "best_score", "known"),
+    *("score", "paid_score", "best_score", "sure"),
     *("episode_steps", "best_step", "is_fresh", "reached"),
 )
 
@@ -90,39 +91,47 @@ class CurriculumEnvs:
             game.rom, num_envs, config.frame_skip, hold_frames=config.hold_frames
         )
         self.obs = np.zeros(self.emulators.obs_shape(), dtype=np.uint8)
+        self.timer = StageTimer()
+        self._all = np.arange(num_envs)
         self.archive = Archive()
         self.rejected = 0
         self.steps = 0
         self.score = np.zeros(num_envs, dtype=np.float32)
         self.paid_score = np.zeros(num_envs, dtype=np.float32)
-        self.known = np.zeros(num_envs, dtype=bool)
+        self.sure = np.zeros(num_envs, dtype=bool)
         self.best_score = np.zeros(num_envs, dtype=np.float32)
         self.best_step = np.zeros(num_envs, dtype=np.int64)
         self.episode_steps = np.zeros(num_envs, dtype=np.int64)
         self.is_fresh = np.zeros(num_envs, dtype=bool)
         self.reached = np.zeros((num_envs, len(game.milestones)), dtype=bool)
         self.beginning = self._make_beginning()
-        self.restart(np.arange(num_envs))
+        self.restart(self._all)
         # Staggered, or all environments would be cut in the same step for ever.
-        self.episode_steps[:] = np.arange(num_envs) * config.episode_steps // num_envs
+        self.episode_steps[:] = self._all * config.episode_steps // num_envs
         self.best_step[:] = self.episode_steps
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Press `actions` (N,) indices for one step; `obs` then shows the outcome.
 
-        Returns reward (N,) float32 without novelty, terminated (N,) and truncated (N,) bool.
-        Nothing is restarted here: value the last real frame first, then call `restart`.
+        Returns reward (N,) float32 without novelty, terminated (N,) and truncated (N,) bool. An
+        episode is over where the recorded runs are: what comes then, such as the title again, is no
+        way back. Nothing is restarted here: value the last real frame first, then call `restart`.
         """
         config = self.config
-        _, terminated = self.emulators.step(action_masks(actions), self.obs)
+        with self.timer("emulator"):
+            _, terminated = self.emulators.step(action_masks(actions), self.obs)
         self.steps += 1
         self.episode_steps += 1
         self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
+        with self.timer("path"):
+            self.sure[:] = self.progress.follow(self.obs, self._all)
+        terminated |= self.progress.arrived(self._all)
         due = np.full(config.num_envs, self.steps % config.reward_interval == 0) | terminated
         due |= self.episode_steps >= config.episode_steps
-        seen = due | self._out_of_patience() | self.progress.follows
+        seen = due | self._out_of_patience() | self.progress.scores_every_step
         if seen.any():
-            self._advance_score(np.flatnonzero(seen), terminated)
+            with self.timer("archive"):
+                self._advance_score(np.flatnonzero(seen), terminated)
         # A new height in the last moment counts.
         truncated = (self.episode_steps >= config.episode_steps) | self._out_of_patience()
         truncated &= ~terminated
@@ -142,58 +151,78 @@ class CurriculumEnvs:
         What no recorded run shows is not worth it: an agent that is lost in a menu would fill the
         archive with menus.
         """
-        contexts = [self.progress.save(env) for env in envs]
-        self.score[envs], self.known[envs] = self.progress.score(self.obs[envs], envs)
+        self.score[envs] = self.progress.score(self.obs[envs], envs)
         higher = self.score > self.best_score + HIGHER
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
-        for env, context in zip(envs, contexts, strict=True):
-            worthy = self.known[env] and not terminated[env]
-            if worthy and self.archive.wants(self.score[env], self.rng):
+        worthy = [
+            env
+            for env in envs[self.sure[envs] & ~terminated[envs]]
+            if self.archive.wants(self.score[env], self.rng)
+        ]
+        if worthy:
+            contexts = self.progress.save(np.array(worthy))
+            for env, context in zip(worthy, contexts, strict=True):
                 state = self.emulators.export_state(env)
                 self.archive.add(Entry(state, context, float(self.score[env])), self.rng)
 
     def restart(self, envs: np.ndarray) -> None:
         """Begin episodes: afresh with probability `fresh_share`, else from the archive."""
-        for env in envs:
-            fresh = self.rng.random() < self.config.fresh_share
-            entry = None if fresh else self.archive.sample(self.rng)
-            if entry is not None and not self.load(env, entry):
+        fresh = self.rng.random(len(envs)) < self.config.fresh_share
+        entries = [None if is_fresh else self.archive.sample(self.rng) for is_fresh in fresh]
+        chosen = [(env, entry) for env, entry in zip(envs, entries, strict=True) if entry]
+        true = self.load(chosen)
+        self.is_fresh[envs] = True
+        for (env, entry), is_true in zip(chosen, true, strict=True):
+            self.is_fresh[env] = not is_true
+            if not is_true:
                 self.archive.discard(entry)
                 self.rejected += 1
-                entry = None
-            if entry is None:
-                self.load(env, self.beginning)
-            self.is_fresh[env] = entry is None
-            self.paid_score[env] = self.best_score[env] = self.score[env]
-            self.episode_steps[env] = self.best_step[env] = 0
-            self.reached[env] = False
+        self.load([(env, self.beginning) for env in envs[self.is_fresh[envs]]])
+        self.paid_score[envs] = self.best_score[envs] = self.score[envs]
+        self.episode_steps[envs] = self.best_step[envs] = 0
+        self.reached[envs] = False
 
-    def load(self, env: int, entry: Entry) -> bool:
-        """Load a moment and score it again; False when it does not score as it was saved."""
-        self.emulators.import_state(env, entry.state)
-        self.emulators.render(self.obs, env)
-        self.progress.load(env, entry.context)
-        envs = np.array([env])
-        self.score[envs], self.known[envs] = self.progress.score(self.obs[envs], envs)
-        return abs(self.score[env] - entry.progress) < SCORE_TOLERANCE
+    def load(self, moments: list[tuple[int, Entry]]) -> list[bool]:
+        """Load moments, each into its environment, and score them again.
+
+        Returns which of them look, and score, as they were saved.
+        """
+        if not moments:
+            return []
+        envs = np.array([env for env, _ in moments])
+        for env, entry in moments:
+            self.emulators.import_state(env, entry.state)
+        self.emulators.render(self.obs, envs)
+        self.progress.load(envs, torch.stack([entry.context for _, entry in moments]))
+        self.score[envs] = self.progress.score(self.obs[envs], envs)
+        self.sure[envs] = self.progress.agrees(self.obs[envs], envs)
+        saved = np.array([entry.progress for _, entry in moments])
+        return (self.sure[envs] & (np.abs(self.score[envs] - saved) < SCORE_TOLERANCE)).tolist()
 
     def _make_beginning(self) -> Entry:
-        """Play to where fresh episodes begin, scoring every step on the way."""
+        """Play to where fresh episodes begin, following every step on the way.
+
+        A movie may come from a play that no run resembles, so its end is looked for everywhere when
+        the path has lost it.
+        """
         states, frames = play_masks(start_masks(self.config.start_movie), self.game)
-        self.progress.reset(0)
+        env = np.array([0])
+        self.progress.reset(env)
         for frame in frames:
-            context = self.progress.save(0)
-            score, _ = self.progress.score(frame[None], np.array([0]))
-        return Entry(states[-1], context, float(score[0]))
+            sure = self.progress.follow(frame[None], env)
+        if not sure[0] and self.config.start_movie:
+            self.progress.locate(frames[-1], 0)
+        score = self.progress.score(frames[-1:], env)
+        return Entry(states[-1], self.progress.save(env)[0], float(score[0]))
 
     def state_dict(self) -> dict:
         """Return everything that a resumed run needs to go on exactly."""
-        envs = range(self.config.num_envs)
+        envs = self._all
         states = [self.emulators.export_state(env) for env in envs]
         return {
             "states": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in states],
-            "contexts": [self.progress.save(env) for env in envs],
+            "contexts": self.progress.save(self._all),
             **{name: torch.tensor(getattr(self, name)) for name in PER_ENV},
             "archive": self.archive.state_dict(),
             "rejected": self.rejected,
@@ -205,7 +234,7 @@ class CurriculumEnvs:
         """Go on from what `state_dict` returned."""
         for env in range(self.config.num_envs):
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
-            self.progress.load(env, state["contexts"][env])
+        self.progress.load(self._all, state["contexts"])
         self.emulators.render(self.obs)
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()

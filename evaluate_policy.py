@@ -2,31 +2,40 @@
 
     uv run python evaluate_policy.py --policy checkpoints/policy_final.pkl --steps 2000
 
+    uv run python evaluate_policy.py --policy checkpoints/policy_final.pkl --explain 24
+
 Milestones are read from the game's RAM and serve for nothing but this comparison.
 """
 
+import hashlib
 import io
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from emurust import VecGameBoy
-from PIL import Image
+from PIL import Image, ImageDraw
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import trange
 
 from cli import run_script
 from curriculum import play_masks, start_masks
-from games.actions import NUM_ACTIONS, action_masks
+from games.actions import BUTTONS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
-from models.actor_critic import ActorCritic, load_policy
+from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
+from models.follower import Follower
+from models.frame_cache import FrameCache
+from models.path import PathModel, load_path
+from models.progress import PathProgress
 from training import pick_device, write_json
 
 GIF_FRAME_MS = 80
+#: Pixels between two panels, and of the line below a screen.
+GAP, STRIP = 4, 14
 
 
 @dataclass
@@ -49,14 +58,23 @@ class Args:
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: int = 400
     """steps from the start that the GIFs show"""
+    explain: int = 0
+    """steps to draw in explain.png, each with screen, goals, belief, actions and value: of the
+    median episode, up to where its place on the path was last a new height; 0: none"""
     out: Path = Path("runs/evaluation")
     """directory of results.json, the GIFs and TensorBoard's files"""
     device: str = "auto"
     """auto, cpu or cuda"""
 
 
-#: obs (N, 144, 160, 3) uint8 -> action indices (N,)
-Act = Callable[[np.ndarray], np.ndarray]
+class Agent(Protocol):
+    """What plays N episodes at once."""
+
+    def watch(self, obs: np.ndarray) -> None:
+        """See obs (N, 144, 160, 3) uint8; called for every step, also before the agent plays."""
+
+    def act(self) -> np.ndarray:
+        """Return action indices (N,) for what was seen last."""
 
 
 @dataclass
@@ -65,8 +83,14 @@ class Episodes:
 
     first_reached: np.ndarray
     """(N, milestones) step at which each was first true, -1 for never"""
+    actions: np.ndarray
+    """(steps, N) indices"""
+    places: np.ndarray
+    """(steps, N) place on the path before each action, 0 without one"""
     video: np.ndarray
-    """(steps shown, N, 144, 160) uint8"""
+    """(steps shown, N, 144, 160) uint8: what was seen before each action"""
+    goals: np.ndarray
+    """(steps shown, N) picture of the path that was the nearer goal, -1 without one"""
 
     @property
     def milestones(self) -> np.ndarray:
@@ -74,57 +98,127 @@ class Episodes:
         return (self.first_reached >= 0).sum(axis=1)
 
 
-def random_agent(seed: int) -> Act:
-    """Press one of the 8 buttons, each as often."""
-    rng = np.random.default_rng(seed)
-    return lambda obs: rng.integers(NUM_ACTIONS, size=len(obs))
+class RandomAgent:
+    """Presses one of the 8 buttons, each as often."""
+
+    def __init__(self, episodes: int, seed: int):
+        self.episodes, self.rng = episodes, np.random.default_rng(seed)
+
+    def watch(self, obs: np.ndarray) -> None:
+        """See nothing."""
+
+    def act(self) -> np.ndarray:
+        """Return action indices (N,)."""
+        return self.rng.integers(NUM_ACTIONS, size=self.episodes)
 
 
-def trained_agent(policy: ActorCritic, episodes: int, seed: int, greedy: bool) -> Act:
-    """Act by a policy, with its memory carried from step to step."""
-    device = next(policy.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
-    memory = policy.initial_memory(episodes)
-    starts = torch.zeros(1, episodes, dtype=torch.bool, device=device)
+class TrainedAgent:
+    """Acts by a policy, with its memory and its place on the path carried from step to step."""
+
+    def __init__(
+        self,
+        policy: ActorCritic,
+        path: PathModel | None,
+        episodes: int,
+        seed: int = 0,
+        greedy: bool = False,
+    ):
+        self.policy, self.greedy = policy, greedy
+        device = next(policy.parameters()).device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.memory = policy.initial_memory(episodes)
+        self.starts = torch.zeros(1, episodes, dtype=torch.bool, device=device)
+        self.rows = torch.arange(episodes, device=device)
+        self.progress = PathProgress(Follower(path, episodes)) if path else None
+        self.goal_latents = GoalLatents(path.pictures, policy.encoder) if path else None
+        self.encode = FrameCache(policy.encoder, policy.encoder.latent_shape, device)
+
+    @property
+    def places(self) -> np.ndarray | None:
+        """Places on the path, (N,), None without one."""
+        return self.progress.score(None, self.rows.numpy(force=True)) if self.progress else None
+
+    @property
+    def goals(self) -> torch.Tensor | None:
+        """Pictures of the path that the policy is shown, (N, goals), None without a path."""
+        return self.progress.follower.goals if self.progress else None
+
+    def watch(self, obs: np.ndarray) -> None:
+        """Follow the path, if there is one."""
+        self.obs = obs
+        if self.progress:
+            self.progress.follow(obs, self.rows.numpy(force=True))
 
     @torch.inference_mode()
-    def act(obs: np.ndarray) -> np.ndarray:
-        nonlocal memory
-        latents = policy.encode(torch.from_numpy(obs).to(device)[None])
-        logits, _, memory = policy(latents, starts, memory)
-        if greedy:
+    def act(self) -> np.ndarray:
+        """Return action indices (N,)."""
+        latents = self.encode(self.obs)[None]
+        outlook, paid = None, None
+        if self.progress:
+            paid = self.progress.follower.progress(self.rows)[None]
+            outlook = Outlook(self.goal_latents(self.goals)[None], paid)
+        logits, values, self.memory = self.policy(latents, self.starts, self.memory, paid, outlook)
+        self.probabilities, self.values = logits[0].softmax(dim=-1), values[0]
+        if self.greedy:
             return logits[0].argmax(dim=-1).cpu().numpy()
-        probabilities = logits[0].softmax(dim=-1)
-        return torch.multinomial(probabilities, 1, generator=generator)[:, 0].cpu().numpy()
-
-    return act
+        drawn = torch.multinomial(self.probabilities, 1, generator=self.generator)
+        return drawn[:, 0].cpu().numpy()
 
 
-def beginnings(masks: np.ndarray, game: Game, args: Args) -> list[bytes]:
-    """Return the states in which the episodes begin: after `masks`, then a random wait."""
-    states, _ = play_masks(np.append(masks, np.zeros(args.noop_max, dtype=np.uint8)), game)
-    waits = np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
-    return [states[len(masks) - 1 + wait] for wait in waits]
+def beginnings(masks: np.ndarray, game: Game, args: Args) -> tuple[list[bytes], np.ndarray]:
+    """Return the way to where episodes begin, after `masks` and a random wait.
+
+    That is the state each begins in, and the frames on its way there, (steps, N, 144, 160, 3)
+    uint8; a shorter way stays at its first frame for a while.
+    """
+    masks = np.append(masks, np.zeros(args.noop_max, dtype=np.uint8))
+    states, frames = play_masks(masks, game)
+    last = len(masks) - 1 - args.noop_max
+    ends = last + np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
+    steps = np.arange(ends.max() + 1)[:, None] - (ends.max() - ends)
+    return [states[end] for end in ends], frames[steps.clip(min=0)]
 
 
 def play(
-    act: Act, game: Game, args: Args, timing: dict[str, int], states: list[bytes], name: str
+    agent: Agent,
+    game: Game,
+    args: Args,
+    timing: dict[str, int],
+    states: list[bytes],
+    way: np.ndarray,
+    name: str,
 ) -> Episodes:
-    """Play an episode of `args.steps` steps from each of `states`."""
+    """Play an episode of `args.steps` steps from each of `states`, to which `way` has led."""
     emulators = VecGameBoy(game.rom, len(states), **timing)
     obs = np.zeros(emulators.obs_shape(), dtype=np.uint8)
     for env, state in enumerate(states):
         emulators.import_state(env, state)
+    for frames in way:
+        agent.watch(frames)
     emulators.render(obs)
-    first = np.full((len(states), len(game.milestones)), -1)
-    video = np.zeros((min(args.gif_steps, args.steps), *obs.shape[:3]), dtype=np.uint8)
+    shown = min(args.gif_steps, args.steps)
+    episodes = Episodes(
+        first_reached=np.full((len(states), len(game.milestones)), -1),
+        actions=np.zeros((args.steps, len(states)), dtype=np.int64),
+        places=np.zeros((args.steps, len(states)), dtype=np.float32),
+        video=np.zeros((shown, *obs.shape[:3]), dtype=np.uint8),
+        goals=np.full((shown, len(states)), -1),
+    )
+    follows = isinstance(agent, TrainedAgent) and agent.progress is not None
     for step in trange(args.steps, desc=name, unit="step"):
-        emulators.step(action_masks(act(obs)), obs)
+        episodes.actions[step] = agent.act()
+        if follows:
+            episodes.places[step] = agent.places
+        if step < shown:
+            episodes.video[step] = obs[..., 0]
+            if follows:
+                episodes.goals[step] = agent.goals[:, 0].cpu().numpy()
+        emulators.step(action_masks(episodes.actions[step]), obs)
+        agent.watch(obs)
         held = game.milestones_held(emulators.read_memory_batch)
+        first = episodes.first_reached
         first[held & (first < 0)] = step
-        if step < len(video):
-            video[step] = obs[..., 0]
-    return Episodes(first, video)
+    return episodes
 
 
 def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -179,9 +273,33 @@ def median_episode(episodes: Episodes) -> int:
     return int(np.argsort(episodes.milestones, kind="stable")[len(episodes.milestones) // 2])
 
 
+def draw_episode(episodes: Episodes, index: int, path: PathModel | None) -> np.ndarray:
+    """Return an episode's video, (T, H, W) uint8: the screen and what was pressed.
+
+    With a path the nearer goal stands to the right of it, and a bar below shows the place.
+    """
+    frames = []
+    for step, screen in enumerate(episodes.video[:, index]):
+        panels = [screen]
+        if path is not None:
+            goal = path.pictures[int(episodes.goals[step, index])][..., 0]
+            panels += [np.full((len(screen), GAP), 255, dtype=np.uint8), goal]
+        picture = np.concatenate(panels, axis=1)
+        strip = Image.new("L", (picture.shape[1], STRIP), 255)
+        draw = ImageDraw.Draw(strip)
+        draw.text((2, 1), BUTTONS[episodes.actions[step, index]], fill=0)
+        if path is not None:
+            left, right = screen.shape[1] + GAP, picture.shape[1] - 1
+            end = left + episodes.places[step, index] * (right - left)
+            draw.rectangle((left, 4, right, STRIP - 5), outline=0)
+            draw.rectangle((left, 4, end, STRIP - 5), fill=85)
+        frames.append(np.concatenate([picture, np.asarray(strip)]))
+    return np.stack(frames)
+
+
 def write_gif(path: Path, video: np.ndarray) -> bytes:
     """Write a video (T, H, W) uint8 grey as an endless GIF; returns its bytes."""
-    images = [Image.fromarray(frame).quantize(4) for frame in video]
+    images = [Image.fromarray(frame).quantize(8) for frame in video]
     buffer = io.BytesIO()
     images[0].save(
         buffer, "GIF", save_all=True, append_images=images[1:], duration=GIF_FRAME_MS, loop=0
@@ -190,6 +308,94 @@ def write_gif(path: Path, video: np.ndarray) -> bytes:
     temporary.write_bytes(buffer.getvalue())
     os.replace(temporary, path)
     return buffer.getvalue()
+
+
+def explain(
+    agent: TrainedAgent,
+    game: Game,
+    timing: dict[str, int],
+    state: bytes,
+    way: np.ndarray,
+    episodes: Episodes,
+    index: int,
+    count: int,
+) -> Image.Image:
+    """Draw the last `count` steps up to where an episode's place was last a new height, and as
+    many after it: screen, goals, belief, probabilities of the buttons, value.
+
+    The episode is played again from its actions; `agent` is a fresh one for one episode.
+    """
+    places = episodes.places[:, index]
+    stall = int(places.argmax())
+    begin = max(0, min(stall - count // 2, len(places) - count))
+    end = min(begin + count, len(places))
+    emulators = VecGameBoy(game.rom, 1, **timing)
+    obs = np.zeros(emulators.obs_shape(), dtype=np.uint8)
+    emulators.import_state(0, state)
+    for frames in way:
+        agent.watch(frames)
+    emulators.render(obs)
+    rows = []
+    for step in range(end):
+        agent.act()
+        action = int(episodes.actions[step, index])
+        if step >= begin:
+            rows.append(_explain_step(agent, obs[0], step, action))
+        emulators.step(action_masks(np.array([action])), obs)
+        agent.watch(obs)
+    width, height = rows[0].size
+    columns = 2
+    lines = -(-len(rows) // columns)
+    sheet = Image.new("L", (columns * (width + 2 * GAP), lines * (height + GAP)), 255)
+    for i, row in enumerate(rows):
+        sheet.paste(row, (i // lines * (width + 2 * GAP), i % lines * (height + GAP)))
+    return sheet
+
+
+def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: int) -> Image.Image:
+    """Draw one step in a row: screen, goals, then belief over bins, buttons and value in bars."""
+    panels = [screen[..., 0]]
+    text = f"step {step}: {BUTTONS[action]}\nvalue {agent.values[0]:.2f}"
+    belief = np.zeros(1)
+    if agent.progress:
+        follower = agent.progress.follower
+        panels += [follower.path.pictures[int(row)][..., 0] for row in agent.goals[0]]
+        belief = follower.belief[0].numpy(force=True)
+        place = agent.places[0] * (follower.path.num_bins - 1)
+        sure = "sure" if follower.sure[0] else f"unsure for {int(follower.since[0])}"
+        text += f"\nbin {place:.1f} of {follower.path.num_bins}, {sure}"
+        text += f"\nup to {int(follower.front[0])} without more seen"
+        first = int(follower.start[0])
+        text += f"\nbelief in bins {first} to {first + len(belief) - 1}:"
+    image = Image.new("L", (len(panels) * (160 + GAP) + 190, 144), 255)
+    for i, panel in enumerate(panels):
+        image.paste(Image.fromarray(panel), (i * (160 + GAP), 0))
+    draw, left = ImageDraw.Draw(image), len(panels) * (160 + GAP)
+    draw.multiline_text((left, 0), text, fill=0, spacing=1)
+    for i, weight in enumerate(belief):
+        draw.rectangle((left + 5 * i, 104 - 36 * float(weight), left + 5 * i + 3, 104), fill=85)
+    for i, share in enumerate(agent.probabilities[0].tolist()):
+        x = left + 23 * i
+        draw.rectangle((x, 132 - 24 * share, x + 12, 132), fill=0 if i == action else 170)
+        draw.text((x, 133), BUTTONS[i][:3], fill=0)
+    return image
+
+
+def load_guide(policy: Path, checkpoint: dict, device: str) -> PathModel | None:
+    """Load the path that a policy follows, which lies beside it; None for one without a guide.
+
+    Raises ValueError when it is missing, or not the one that the policy was trained with.
+    """
+    guide = checkpoint.get("guide")
+    if guide is None:
+        return None
+    file = policy.with_name(guide["file"])
+    remedy = f"put the {guide['file']} from the policy's training beside it"
+    if not file.is_file():
+        raise ValueError(f"{policy} follows a path, expected at {file}: {remedy}")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != guide["sha256"]:
+        raise ValueError(f"{file} is not the path that {policy} was trained with: {remedy}")
+    return load_path(file, pick_device(device))
 
 
 def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
@@ -217,19 +423,34 @@ def main(args: Args) -> dict:
         print(f"note: the policy was trained on another ROM ({checkpoint['game']})")
     if not game.milestones:
         print("note: no games/*/milestones.toml knows this ROM: only the GIFs will tell")
+    path = load_guide(args.policy, checkpoint, args.device)
     timing = {key: checkpoint[key] for key in ("frame_skip", "hold_frames")}
-    agents = {
-        "trained": trained_agent(policy, args.episodes, args.seed, args.greedy),
-        "random": random_agent(args.seed),
-    }
     trained_from = np.array(checkpoint["start_masks"], dtype=np.uint8)
     masks = start_masks(args.start_movie) if args.start_movie else trained_from
-    states = beginnings(masks, game, args)
-    episodes = {name: play(act, game, args, timing, states, name) for name, act in agents.items()}
+    states, way = beginnings(masks, game, args)
+    agents = {
+        "trained": TrainedAgent(policy, path, args.episodes, args.seed, args.greedy),
+        "random": RandomAgent(args.episodes, args.seed),
+    }
+    episodes = {
+        name: play(agent, game, args, timing, states, way, name) for name, agent in agents.items()
+    }
     args.out.mkdir(parents=True, exist_ok=True)
-    videos = {name: e.video[:, median_episode(e)] for name, e in episodes.items()}
+    shown = {name: median_episode(e) for name, e in episodes.items()}
+    videos = {
+        "trained": draw_episode(episodes["trained"], shown["trained"], path),
+        "random": draw_episode(episodes["random"], shown["random"], None),
+    }
     videos["both"] = np.concatenate([videos["trained"], videos["random"]], axis=2)
     gifs = {name: write_gif(args.out / f"{name}.gif", video) for name, video in videos.items()}
+    if args.explain:
+        one = shown["trained"]
+        agent = TrainedAgent(policy, path, 1)
+        picture = explain(
+            agent, game, timing, states[one], way[:, [one]], episodes["trained"], one, args.explain
+        )
+        picture.save(args.out / "explain.png")
+        print(f"wrote {args.out / 'explain.png'}: episode {one}")
     results = {name: summarise(e, game) for name, e in episodes.items()}
     results |= {
         "game": game.name,

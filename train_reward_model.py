@@ -5,9 +5,9 @@
     uv run python train_reward_model.py --backbone small --grey --half-size --lr 1e-3 \\
         --batch-size 32 --epochs 20 --time-limit-seconds 180               # on 2 CPU cores
 
-Writes reward_resnet34.pkl (the name is kept for every backbone), reward_memory.pkl (nothing to
-train: the frames themselves, and a filter), and reward_metrics.json, which compares the two on runs
-that training never saw. The same command again goes on exactly where it stopped.
+Writes reward_resnet34.pkl (the name is kept for every backbone), reward_path.pkl (nothing to train:
+the runs themselves, aligned), and reward_metrics.json, which compares the two on runs that training
+never saw. The same command again goes on exactly where it stopped.
 """
 
 import math
@@ -22,9 +22,11 @@ from tqdm import tqdm
 
 from cli import run_script
 from data.frames import Run, find_runs, sample_pairs, split_runs
+from models.alignment import different_frames, fit_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
-from models.memory import MemoryConfig, fit_memory, most_direct, save_memory
+from models.follower import follow_run
 from models.ordering import ordering_metrics, rank_correlation
+from models.path import save_path
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
 from training import (
     autocast,
@@ -65,8 +67,7 @@ class Args:
     fresh: bool = False
     """start again, whatever an earlier training left"""
     reference_run: str | None = None
-    """run that the memory measures progress along; default: the one with the fewest different
-    frames"""
+    """run that the path is measured along; default: the one with the fewest different frames"""
 
     backbone: str = "resnet34"
     """resnet34, resnet18, or small (for CPUs)"""
@@ -104,7 +105,7 @@ def main(args: Args) -> dict:
         raise ValueError(f"expected --batch-size >= 1, got {args.batch_size}")
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
-    refuse_to_replace([args.out / "reward_resnet34.pkl", args.out / "reward_memory.pkl"])
+    refuse_to_replace([args.out / "reward_resnet34.pkl", args.out / "reward_path.pkl"])
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     if not val:
@@ -135,20 +136,27 @@ def main(args: Args) -> dict:
         "training": spent | {"rises_over_training_runs": rises},
         "score": ordering_metrics(scores, [run.fps for run in val]),
     }
-    bins = min(MemoryConfig.bins, train[reference].num_frames)
-    memory = fit_memory([run.frames for run in train], MemoryConfig(bins=bins), reference)
-    save_memory(args.out / "reward_memory.pkl", memory)
-    filtered = [memory.filter(run.frames) for run in val]
-    metrics["memory"] = ordering_metrics(filtered, [run.fps for run in val])
+    began = time.perf_counter()
+    path = fit_path([run.frames for run in train], reference)
+    save_path(args.out / "reward_path.pkl", path)
+    followed = [follow_run(path, run.frames) for run in val]
+    metrics["path"] = ordering_metrics(followed, [run.fps for run in val]) | {
+        "ends_at": [float(places[-1]) for places in followed],
+        "bins": path.num_bins,
+        "shared_bins": int(path.shared.sum()),
+        "bandwidth": path.config.bandwidth,
+        "pace": path.config.pace,
+        "seconds": time.perf_counter() - began,
+    }
     write_json(args.out / "reward_metrics.json", metrics)
     print(f"held-out runs: {', '.join(metrics['val_runs'])}")
     print_report("score", metrics["score"])
-    print_report("memory", metrics["memory"])
+    print_report("path", metrics["path"])
     return metrics
 
 
 def find_reference(train: list[Run], name: str | None) -> int:
-    """Return which run the memory measures progress along: the one named, or the most direct one.
+    """Return which run the path is measured along: the one named, or the most direct one.
 
     Raises ValueError when no training run has that name.
     """
@@ -157,12 +165,14 @@ def find_reference(train: list[Run], name: str | None) -> int:
         raise ValueError(
             f"expected --reference-run to be a training run ({', '.join(names)}), got {name}"
         )
-    number = most_direct([run.frames for run in train]) if name is None else names.index(name)
+    if name is None:
+        counts = [different_frames(run.frames) for run in train]
+        number = counts.index(min(counts))
+    else:
+        number = names.index(name)
     length = train[number].num_frames
     typical = float(np.median([run.num_frames for run in train]))
-    print(
-        f"memory: along {names[number]}, of {length:,} frames (the median run has {typical:,.0f})"
-    )
+    print(f"path: along {names[number]}, of {length:,} frames (the median run has {typical:,.0f})")
     if length < typical / 2:
         print("warning: is that a whole run? If not, name one by --reference-run")
     return number

@@ -5,11 +5,13 @@ With the artefacts of the two pretraining scripts in place:
     uv run python train_with_cnn_reward.py --reward-model reward_resnet34.pkl \\
         --pretrained-encoder pretrained_encoder.pkl --return-filter 0.8 --iterations 50000
 
-A small run on a CPU, on progress that is filtered along the trajectory:
+A run on a CPU that is paid for its place on the path through the recorded runs:
 
-    uv run python train_with_cnn_reward.py --reward memory --reward-interval 1 \\
-        --pretrained-encoder pretrained_encoder.pkl --iterations 100
+    uv run python train_with_cnn_reward.py --reward path --reward-interval 1 \\
+        --pretrained-encoder pretrained_encoder.pkl --iterations 300
 
+With a path (reward_path.pkl beside the reward model) the policy is shown what the runs show next,
+and learns from its own play, by hindsight, which button leads there.
 Ctrl-C finishes the iteration and saves; the same command goes on where it stopped.
 """
 
@@ -27,6 +29,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -34,14 +37,19 @@ from cli import run_script
 from curriculum import CurriculumConfig, CurriculumEnvs, start_masks
 from games.actions import BUTTONS
 from games.game import Game, find_game
-from models.actor_critic import ActorCritic, ActorCriticConfig, save_policy
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.actor_critic import ActorCritic, ActorCriticConfig, GoalLatents, Outlook, save_policy
+from models.checkpoint import artefact_kind, load_checkpoint, save_checkpoint
+from models.frame_cache import FrameCache
 from models.novelty import Novelty
-from models.progress import REWARD_FILES, load_progress
+from models.path import GOALS
+from models.path import KIND as PATH_KIND
+from models.progress import load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
 from training import forget, pick_device
 
 STATE_KIND = "ppo_state"
+#: How much some latent changes when the screen does, and not just water or a flower.
+SCREEN_CHANGED = 0.3
 
 
 @dataclass
@@ -49,17 +57,21 @@ class Args(CurriculumConfig):
     # --- what is played, and what teaches it
     rom: Path | None = None
     """ROM to play; default: the one in roms/, else the bundled game"""
-    reward: Literal["score", "memory"] = "score"
-    """score: one frame by the reward model; memory: filtered along the trajectory"""
+    reward: Literal["score", "path"] = "score"
+    """score: one frame by the reward model; path: the place along the recorded runs"""
     reward_model: Path | None = None
-    """reward artefact; default: reward_resnet34.pkl, or reward_memory.pkl for --reward memory"""
+    """reward artefact, whose kind decides; default: reward_resnet34.pkl, or reward_path.pkl for
+    --reward path"""
+    guide: str = "auto"
+    """auto: the policy is shown what comes next on the path beside the reward model, if there is
+    one; none: it sees latents alone; or the file of a path"""
     pretrained_encoder: Path | None = None
     """encoder artefact; without it the encoder starts random and is trained"""
     finetune_encoder: bool = False
     """train the pretrained encoder on, too (slower); default: frozen"""
     out: Path = Path("checkpoints")
     """directory of policy_*.pkl, training_state.pkl and metrics.jsonl"""
-    novelty_coef: float = 0.01
+    novelty_coef: float = 0.005
     """weight of the bonus for screens not seen before, 1/sqrt(visits); 0 turns it off"""
 
     # --- PPO
@@ -83,6 +95,8 @@ class Args(CurriculumConfig):
     """clipping range of the probability ratio"""
     entropy_coef: float = 0.01
     """weight of the entropy bonus"""
+    hindsight_coef: float = 1.0
+    """weight of naming the action that led to a frame seen later, when there is a guide"""
     value_coef: float = 0.5
     """weight of the value loss"""
     max_grad_norm: float = 0.5
@@ -117,6 +131,12 @@ class Rollout:
     """bool: the frame begins an episode"""
     paid: torch.Tensor
     """progress that had been paid for"""
+    after: torch.Tensor
+    """latents (T, N, D, 9, 10) of the frame that the action led to, before any restart"""
+    goals: torch.Tensor
+    """(T, N, goals) pictures of the path that the policy was shown; no goals without a guide"""
+    place: torch.Tensor
+    """place on the path, 0 without a guide"""
     memory: torch.Tensor
     """(N, hidden) the policy's memory before the first frame"""
     actions: torch.Tensor
@@ -166,6 +186,22 @@ def return_filter(rewards: torch.Tensor, keep: float) -> tuple[torch.Tensor, flo
     return mask, returns[best].min().item()
 
 
+def hindsight_steps(boundaries: torch.Tensor, goals: int) -> torch.Tensor:
+    """Draw, for every step of boundaries (T, N), later steps of its episode: (T, N, goals) int64.
+
+    What they led to are goals that the step's action was a way to (hindsight experience replay,
+    Andrychowicz et al., 2017). The first lies 0 to 2 steps ahead, mostly 0, the others 1 to 4
+    further each, since recorded play has a pace of its own.
+    """
+    T, N = boundaries.shape
+    first = torch.tensor([0.5, 0.25, 0.25]).multinomial(T * N, replacement=True)
+    further = torch.randint(1, 5, (T * N, goals - 1))
+    ahead = torch.cat([first[:, None], further], dim=1).cumsum(dim=1).view(T, N, goals)
+    steps = torch.arange(T)[:, None].expand(T, N)
+    ends = torch.where(boundaries.cpu(), steps, T - 1).flip(0).cummin(dim=0).values.flip(0)
+    return torch.minimum(steps[..., None] + ahead, ends[..., None]).to(boundaries.device)
+
+
 @dataclass
 class Agent:
     """The learner and all that goes on from one rollout to the next."""
@@ -177,21 +213,30 @@ class Agent:
     novelty_encoder: Encoder | None
     """as it was at the beginning, for screens keep their place in it; None: the policy's does"""
     envs: CurriculumEnvs
+    goal_latents: GoalLatents | None
+    """of the path's pictures; None: no guide"""
     device: torch.device
     trains_encoder: bool
     memory: torch.Tensor = field(init=False)
     starts: torch.Tensor = field(init=False)
 
     def __post_init__(self):
+        self.timer = self.envs.timer
+        encoder = self.policy.encoder
+        if not self.trains_encoder:
+            self.encoder_cache = FrameCache(encoder, encoder.latent_shape, self.device)
         self.memory = self.policy.initial_memory(self.args.num_envs)
         self.starts = torch.ones(self.args.num_envs, dtype=torch.bool, device=self.device)
 
     def look(self, rows: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the policy learns from (frames or latents) and latents, of `rows` or all."""
         obs = self.envs.obs if rows is None else self.envs.obs[rows]
-        frames = torch.tensor(obs, device=self.device)
-        latents = self.policy.encode(frames)
-        return (frames if self.trains_encoder else latents), latents
+        with self.timer("encoder"):
+            if not self.trains_encoder:
+                latents = self.encoder_cache(obs)
+                return latents, latents
+            frames = torch.tensor(obs, device=self.device)
+            return frames, self.policy.encode(frames)
 
     @torch.no_grad()
     def rollout(self) -> tuple[Rollout, dict[str, float]]:
@@ -199,22 +244,25 @@ class Agent:
         args, envs = self.args, self.envs
         columns = defaultdict(list)
         ended: dict[str, list[float]] = {"gain": [], "milestones": []}
-        bonuses, known = [], []
+        bonuses, sure = [], []
         start_memory = self.memory.clone()
+        everyone = torch.arange(args.num_envs, device=self.device)
         inputs, latents = self.look()
-        logits, values, memory = self._act(latents)
+        logits, values, memory, goals, place = self._act(latents, everyone)
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
             actions = torch.multinomial(action_log_probs.exp(), 1).squeeze(1)
             columns["inputs"].append(inputs)
             columns["starts"].append(self.starts)
-            columns["paid"].append(self._paid())
+            columns["paid"].append(self._paid(everyone))
+            columns["goals"].append(goals)
+            columns["place"].append(place)
             columns["actions"].append(actions)
             columns["log_probs"].append(action_log_probs.gather(1, actions[:, None]).squeeze(1))
             columns["values"].append(values)
 
             reward, terminated, truncated = envs.step(actions.cpu().numpy())
-            known.append(envs.known.mean())
+            sure.append(envs.sure.mean())
             reward = torch.from_numpy(reward).to(self.device)
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
             inputs, latents = self.look()
@@ -223,8 +271,9 @@ class Agent:
                 bonus = self.novelty(sights)
                 bonuses.append(bonus.mean().item())
                 reward = reward + args.novelty_coef * bonus
-            logits, values, memory = self._act(latents)
+            logits, values, memory, goals, place = self._act(latents, everyone)
             boundary = terminated | truncated
+            columns["after"].append(latents)
             columns["rewards"].append(reward)
             columns["next_values"].append(values * torch.from_numpy(~terminated).to(self.device))
             columns["boundaries"].append(torch.from_numpy(boundary).to(self.device))
@@ -233,29 +282,47 @@ class Agent:
                 fresh = cut[envs.is_fresh[cut]]
                 ended["milestones"] += envs.reached[fresh].sum(axis=1).tolist()
                 ended["gain"] += (envs.score[fresh] - envs.beginning.progress).tolist()
-                envs.restart(cut)
+                with self.timer("archive"):
+                    envs.restart(cut)
                 self.starts[cut] = True
                 new_inputs, new_latents = self.look(cut)
+                inputs, latents, values = inputs.clone(), latents.clone(), values.clone()
                 inputs[cut], latents[cut] = new_inputs, new_latents
-                logits, values, memory = self._act(latents)
+                rows = torch.from_numpy(cut).to(self.device)
+                anew = self._act(new_latents, rows)
+                for kept, new in zip((logits, values, memory, goals, place), anew, strict=True):
+                    kept[rows] = new
         rollout = Rollout(
             memory=start_memory,
             **{name: torch.stack(column) for name, column in columns.items()},
         )
         metrics = {f"fresh_episode/{name}": np.mean(v) for name, v in ended.items() if v}
-        metrics["rollout/known_share"] = float(np.mean(known))
+        metrics["rollout/sure_share"] = float(np.mean(sure))
         metrics["novelty/bonus"] = float(np.mean(bonuses or [0.0]))
         return rollout, metrics
 
-    def _paid(self) -> torch.Tensor:
-        """Return the progress that has been paid for, (N,)."""
-        return torch.tensor(self.envs.paid_score, device=self.device)
+    def _paid(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the progress that has been paid for, (B,)."""
+        return torch.from_numpy(self.envs.paid_score[rows.cpu().numpy()]).to(self.device)
 
-    def _act(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return logits (N, actions), values (N,) and memory for what the environments show now."""
-        starts, paid = self.starts[None], self._paid()[None]
-        logits, values, memory = self.policy(latents[None], starts, self.memory, paid)
-        return logits[0], values[0], memory
+    def _act(self, latents: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Look ahead from what environments `rows` (B,) show now, latents (B, D, 9, 10).
+
+        Returns logits (B, actions), values (B,), memory, goals (B, goals), place (B,).
+        """
+        goals = torch.zeros(len(rows), 0, dtype=torch.int64, device=self.device)
+        place, outlook = torch.zeros(len(rows), device=self.device), None
+        if self.goal_latents:
+            follower = self.envs.progress.follower
+            goals, place = follower.goals[rows], follower.progress(rows)
+            with self.timer("encoder"):
+                outlook = Outlook(self.goal_latents(goals)[None], place[None])
+        starts, paid = self.starts[None, rows], self._paid(rows)[None]
+        with self.timer("policy"):
+            logits, values, memory = self.policy(
+                latents[None], starts, self.memory[rows], paid, outlook
+            )
+        return logits[0], values[0], memory, goals, place
 
     def update(self, rollout: Rollout) -> dict[str, float]:
         """Improve policy and value on a rollout by clipped PPO. Returns mean losses and figures."""
@@ -274,24 +341,31 @@ class Agent:
         advantages = (advantages - chosen.mean()) / (chosen.std(correction=0) + 1e-8)
 
         sums: dict[str, float] = {}
-        batches = 0
-        for _ in range(args.epochs):
+        counts: dict[str, int] = {}
+        hindsight = self.goal_latents is not None and args.hindsight_coef > 0
+        later = hindsight_steps(rollout.boundaries, len(GOALS)) if hindsight else None
+        for epoch in range(args.epochs):
             order = torch.randperm(args.num_envs, device=self.device)
             for rows in order.tensor_split(args.minibatches):
                 loss, metrics = self._loss(rollout, rows, advantages, returns, kept)
+                if hindsight and epoch == 0:
+                    loss_ahead, metrics_ahead = self._hindsight_loss(rollout, rows, later[:, rows])
+                    loss, metrics = loss + args.hindsight_coef * loss_ahead, metrics | metrics_ahead
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), args.max_grad_norm)
                 self.optimizer.step()
-                batches += 1
                 for name, value in (metrics | {"losses/grad_norm": norm}).items():
                     sums[name] = sums.get(name, 0.0) + float(value)
+                    counts[name] = counts.get(name, 0) + 1
+        if self.goal_latents and self.trains_encoder:
+            self.goal_latents.forget()
         variance = returns.var()
         explained = 1 - (returns - rollout.values).var() / variance if variance > 0 else 0.0
         shares = torch.bincount(rollout.actions.flatten(), minlength=len(BUTTONS)) / (
             rollout.actions.numel()
         )
-        return {name: total / batches for name, total in sums.items()} | {
+        return {name: total / counts[name] for name, total in sums.items()} | {
             "losses/explained_variance": float(explained),
             "return_filter/kept_share": kept.float().mean().item(),
             "return_filter/cutoff": cutoff,
@@ -305,7 +379,11 @@ class Agent:
         inputs = rollout.inputs[:, rows]
         latents = self.policy.encode(inputs) if self.trains_encoder else inputs
         starts, paid = rollout.starts[:, rows], rollout.paid[:, rows]
-        logits, values, _ = self.policy(latents, starts, rollout.memory[rows], paid)
+        outlook = None
+        if self.goal_latents:
+            goals = self.goal_latents.table[rollout.goals[:, rows]]
+            outlook = Outlook(goals, rollout.place[:, rows])
+        logits, values, _ = self.policy(latents, starts, rollout.memory[rows], paid, outlook)
         log_probs = torch.log_softmax(logits, dim=-1)
         taken = log_probs.gather(2, rollout.actions[:, rows, None]).squeeze(2)
         log_ratio = taken - rollout.log_probs[:, rows]
@@ -324,6 +402,31 @@ class Agent:
             "policy/entropy_share": entropy.detach() / np.log(len(BUTTONS)),
             "policy/approx_kl": ((ratio - 1) - log_ratio).mean().detach(),
             "policy/clip_fraction": ((ratio - 1).abs() > args.clip_coef).float().mean(),
+        }
+
+    def _hindsight_loss(self, rollout, rows, later):
+        """Return how badly the policy names the actions of `rows` (B,), shown where they led.
+
+        later: (T, B, goals) the steps whose outcome is shown. The same network that follows the
+        path learns to reach what it is shown, as in goal-conditioned supervised learning (Ghosh et
+        al., 2021), from steps that changed the screen. Smoothed labels leave it able to explore.
+        """
+        inputs = rollout.inputs[:, rows]
+        latents = self.policy.encode(inputs) if self.trains_encoder else inputs
+        outlook = Outlook(rollout.after[later, rows[None, :, None]], rollout.place[:, rows])
+        starts, paid = rollout.starts[:, rows], rollout.paid[:, rows]
+        logits, _, _ = self.policy(latents, starts, rollout.memory[rows], paid, outlook)
+        actions = rollout.actions[:, rows]
+        with torch.no_grad():
+            moved = (rollout.after[:, rows] - latents).abs().amax(dim=(2, 3, 4)) > SCREEN_CHANGED
+        loss = F.cross_entropy(
+            logits.flatten(0, 1), actions.flatten(), reduction="none", label_smoothing=0.1
+        ).view_as(actions)
+        named = (logits.argmax(dim=-1) == actions).float()
+        count = moved.sum().clamp(min=1)
+        return (loss * moved).sum() / count, {
+            "losses/hindsight": ((loss * moved).sum() / count).detach(),
+            "hindsight/accuracy": (named * moved).sum() / count,
         }
 
     def state_dict(self) -> dict:
@@ -352,23 +455,57 @@ class Agent:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
 
 
-def reward_path(args: Args) -> Path:
-    """Return the reward's artefact: as told, or the name that its training script gives it."""
-    return args.reward_model or Path(REWARD_FILES[args.reward])
+def find_reward(args: Args) -> Path:
+    """Return the reward's artefact: as told, or the name that its training script gives it.
+
+    Raises ValueError when it is told to be a path and is not.
+    """
+    if args.reward_model is None:
+        return Path({"score": "reward_resnet34.pkl", "path": "reward_path.pkl"}[args.reward])
+    kind = artefact_kind(args.reward_model)
+    if args.reward == "path" and kind not in (PATH_KIND, None):
+        raise ValueError(
+            f"expected a path for --reward path, got a {kind} in {args.reward_model}: leave "
+            "--reward out to be paid by that, or pass --reward-model reward_path.pkl"
+        )
+    return args.reward_model
+
+
+def find_guide(args: Args) -> Path | None:
+    """Return the path that guides the policy: the one told, or the one of or beside the reward."""
+    reward = find_reward(args)
+    is_path = artefact_kind(reward) == PATH_KIND
+    if args.guide == "none":
+        return None
+    if args.guide == "auto":
+        beside = reward if is_path else reward.with_name("reward_path.pkl")
+        return beside if beside.is_file() else None
+    if is_path and Path(args.guide) != reward:
+        raise ValueError(
+            f"expected --guide auto or none where a path is the reward, got {args.guide}: what is "
+            "paid and what is shown must be one path"
+        )
+    return Path(args.guide)
 
 
 def make_agent(args: Args, game: Game) -> Agent:
     """Load the artefacts and put the parts together. Raises ValueError for what does not fit."""
     torch.manual_seed(args.seed)
     device = pick_device(args.device)
-    progress = load_progress(args.reward, reward_path(args), args.num_envs, device)
+    guide = find_guide(args)
+    progress = load_progress(find_reward(args), guide, args.num_envs, device)
     if args.pretrained_encoder:
         encoder = load_encoder(args.pretrained_encoder, device)
     else:
         encoder = Encoder(TokenizerConfig())
     trains_encoder = args.finetune_encoder or not args.pretrained_encoder
-    policy = ActorCritic(ActorCriticConfig(hidden=args.hidden, gru=args.gru), encoder).to(device)
+    goals = len(GOALS) if guide else 0
+    config = ActorCriticConfig(hidden=args.hidden, gru=args.gru, goals=goals)
+    policy = ActorCritic(config, encoder).to(device)
     policy.encoder.requires_grad_(trains_encoder).to(memory_format=torch.channels_last)
+    goal_latents = None
+    if guide:
+        goal_latents = GoalLatents(progress.follower.path.pictures, policy.encoder)
     trained = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5)
     novelty = Novelty(math.prod(encoder.latent_shape), seed=args.seed).to(device)
@@ -376,7 +513,17 @@ def make_agent(args: Args, game: Game) -> Agent:
     if trains_encoder and args.novelty_coef:
         novelty_encoder = copy.deepcopy(policy.encoder).requires_grad_(False)
     envs = CurriculumEnvs(args, game, progress, np.random.default_rng(args.seed))
-    return Agent(args, policy, optimizer, novelty, novelty_encoder, envs, device, trains_encoder)
+    return Agent(
+        args,
+        policy,
+        optimizer,
+        novelty,
+        novelty_encoder,
+        envs,
+        goal_latents,
+        device,
+        trains_encoder,
+    )
 
 
 def check(args: Args) -> None:
@@ -419,7 +566,8 @@ FREE_FLAGS = (
 def settings(args: Args, game: Game) -> dict:
     """Return what a continued run must share: flags, and files by content, not by path."""
     fixed = {name: value for name, value in asdict(args).items() if name not in FREE_FLAGS}
-    fixed["rom"], fixed["reward_model"] = game.sha1, reward_path(args)
+    fixed["rom"], fixed["reward_model"] = game.sha1, find_reward(args)
+    fixed["guide"] = find_guide(args)
     for name, value in fixed.items():
         if isinstance(value, Path):
             fixed[name] = hashlib.sha256(value.read_bytes()).hexdigest()
@@ -455,6 +603,23 @@ def keep_rows(path: Path, iteration: int) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text("".join(kept))
     os.replace(temporary, path)
+
+
+def keep_path(guide: Path | None, out: Path) -> dict | None:
+    """Put a copy of the guide beside the policies, which need it to play.
+
+    Returns its name and sha256, which travel in every policy; None without a guide.
+    """
+    if guide is None:
+        return None
+    content = guide.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    kept = out / f"path_{digest[:8]}.pkl"
+    if not kept.is_file() or kept.read_bytes() != content:
+        temporary = kept.with_name(kept.name + ".tmp")
+        temporary.write_bytes(content)
+        os.replace(temporary, kept)
+    return {"file": kept.name, "sha256": digest}
 
 
 class Interrupt:
@@ -496,8 +661,9 @@ def main(args: Args) -> dict:
     """Train, saving as it goes; returns the last row of metrics."""
     check(args)
     game = find_game(args.rom)
-    print(f"playing {game.name} ({game.path}), reward: {args.reward}")
     agent = make_agent(args, game)
+    reward, guide = find_reward(args), find_guide(args) or "none (the policy sees latents alone)"
+    print(f"playing {game.name} ({game.path}), reward: {reward}, guide: {guide}")
     fixed = settings(args, game)
     args.out.mkdir(parents=True, exist_ok=True)
     (state_path,), metrics_path = state_paths(args), args.out / "metrics.jsonl"
@@ -508,10 +674,12 @@ def main(args: Args) -> dict:
         print(f"going on from iteration {done} ({state_path})")
     keep_rows(metrics_path, done)
 
+    kept_path = keep_path(find_guide(args), args.out)
+
     def save_as(name: str, iteration: int) -> None:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
-        extra |= {"start_masks": start_masks(args.start_movie).tolist()}
+        extra |= {"start_masks": start_masks(args.start_movie).tolist(), "guide": kept_path}
         save_policy(args.out / name, agent.policy, **extra)
 
     def save(iteration: int) -> None:
@@ -530,8 +698,11 @@ def main(args: Args) -> dict:
     with writer, Interrupt() as interrupt:
         for iteration in progress_bar:
             began = time.monotonic()
+            agent.timer.restart()
             rollout, row = agent.rollout()
-            row |= agent.update(rollout)
+            with agent.timer("update"):
+                row |= agent.update(rollout)
+            row |= agent.timer.shares()
             seconds += time.monotonic() - began
             row |= {
                 "iteration": iteration,

@@ -3,7 +3,8 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,6 +68,34 @@ class Clock:
             f"{unit}_per_second": count / self.seconds if self.seconds else 0.0,
             "data_wait_share": self.data_wait_share,
         }
+
+
+class StageTimer:
+    """Where the time of an iteration goes: `with timer("update"): …`, then `shares()`."""
+
+    def __init__(self):
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin an iteration."""
+        self.began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Count what happens within as `stage`; stages may not be nested."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+    def shares(self) -> dict[str, float]:
+        """Return `time/<stage>` as a share of the iteration so far, and `time/rest`."""
+        total = time.perf_counter() - self.began
+        shares = {f"time/{stage}": spent / total for stage, spent in self.seconds.items()}
+        return shares | {"time/rest": 1 - sum(shares.values())}
 
 
 def save_state(path: Path, settings: dict, parts: dict, step: int, clock: Clock) -> None:

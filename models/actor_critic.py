@@ -1,16 +1,23 @@
-"""The policy: a frame's latents, an optional memory, and two heads for actions and value."""
+"""The policy: what is seen and what the runs show next, then heads for action and value."""
 
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from models.blocks import GRID
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint
+from models.frame_cache import in_batches
+from models.path import Pictures
 from models.tokenizer import Encoder, TokenizerConfig
 
 KIND = "policy"
+#: Radial features of the place on the path, evenly over it.
+PLACES = 17
 
 
 @dataclass(frozen=True)
@@ -22,32 +29,48 @@ class ActorCriticConfig:
     """width of both layers between the latents and the heads"""
     gru: bool = False
     """a GRU over time between the layers, for games that need more than the current frame"""
+    goals: int = 0
+    """frames to come that the policy is shown, with the place on the path; 0: it sees latents
+    alone"""
+    mixed: int = 24
+    """channels that compare what is seen with the goals, tile by tile"""
+
+
+@dataclass
+class Outlook:
+    """What a path adds to the latents of a sequence (T, B)."""
+
+    goals: torch.Tensor
+    """(T, B, goals, D, 9, 10) latents of frames to come"""
+    place: torch.Tensor
+    """(T, B) place on the path, in [0, 1]"""
 
 
 class ActorCritic(nn.Module):
-    """encoder → z → trunk (→ GRU) → policy logits and value.
+    """encoder → z (→ z, goals − z, place) → trunk (→ GRU) → policy logits and value.
 
     The value also sees the progress that has been paid for, (T, B), which no frame shows: what is
-    still to be earned is what lies ahead less that. The policy sees frames alone, so that playing
-    needs no reward (asymmetric actor-critic, Pinto et al., 2018). Sequences are time first: latents
-    (T, B, D, 9, 10), and `starts` (T, B) bool marks the frames that begin an episode, where the
-    memory is emptied.
+    still to be earned is what lies ahead less that (asymmetric actor-critic, Pinto et al., 2018).
+    Sequences are time first: latents (T, B, D, 9, 10), and `starts` (T, B) bool marks the frames
+    that begin an episode, where the memory is emptied.
     """
 
     def __init__(self, config: ActorCriticConfig, encoder: Encoder):
         super().__init__()
         self.config = config
         self.encoder = encoder
-        features = math.prod(encoder.latent_shape)
-        hidden = config.hidden
-        self.trunk = nn.Sequential(
-            nn.Flatten(1),
-            nn.LayerNorm(features, elementwise_affine=False),
-            _orthogonal(nn.Linear(features, hidden), 2**0.5),
-            nn.SiLU(),
-            _orthogonal(nn.Linear(hidden, hidden), 2**0.5),
-            nn.SiLU(),
-        )
+        hidden, channels = config.hidden, encoder.latent_shape[0]
+        if config.goals:
+            mix = nn.Conv2d(channels * (1 + config.goals), config.mixed, 1)
+            self.look = nn.Sequential(_orthogonal(mix, 2**0.5), nn.SiLU(), nn.Flatten(1))
+            features, places = config.mixed * GRID[0] * GRID[1], PLACES
+        else:
+            features, places = math.prod(encoder.latent_shape), 0
+            self.look = nn.Sequential(
+                nn.Flatten(1), nn.LayerNorm(features, elementwise_affine=False)
+            )
+        self.first = _orthogonal(nn.Linear(features, hidden), 2**0.5)
+        self.second = _orthogonal(nn.Linear(hidden + places, hidden), 2**0.5)
         self.gru = nn.GRUCell(hidden, hidden) if config.gru else None
         self.policy_head = _orthogonal(nn.Linear(hidden, config.num_actions), 0.01)
         self.value_head = _orthogonal(nn.Linear(hidden + 1, 1), 1.0)
@@ -63,14 +86,22 @@ class ActorCritic(nn.Module):
         starts: torch.Tensor,
         memory: torch.Tensor,
         paid: torch.Tensor | None = None,
+        outlook: Outlook | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Run over a sequence of latents (T, B, D, 9, 10).
+        """Run over a sequence of latents (T, B, D, 9, 10), with an outlook if `config.goals`.
 
         Returns logits (T, B, num_actions), values (T, B), and the memory after the last frame.
         Without `paid`, values mean nothing.
         """
         T, B = latents.shape[:2]
-        features = self.trunk(latents.flatten(0, 1)).unflatten(0, (T, B))
+        seen = latents.flatten(0, 1)  # (T*B, D, 9, 10)
+        if self.config.goals:
+            ahead = outlook.goals.flatten(0, 1) - seen[:, None]  # (T*B, goals, D, 9, 10)
+            seen = torch.cat([seen, ahead.flatten(1, 2)], dim=1)
+        features = F.silu(self.first(self.look(seen)))
+        if self.config.goals:
+            features = torch.cat([features, self._place_features(outlook.place.flatten())], dim=1)
+        features = F.silu(self.second(features)).unflatten(0, (T, B))
         if self.gru:
             steps = []
             for feature, start in zip(features, starts, strict=True):
@@ -81,12 +112,41 @@ class ActorCritic(nn.Module):
         values = self.value_head(torch.cat([features, paid[..., None]], dim=-1)).squeeze(-1)
         return self.policy_head(features), values, memory
 
+    @staticmethod
+    def _place_features(place: torch.Tensor) -> torch.Tensor:
+        """Spread places (B,) in [0, 1] over bells a sixteenth apart: (B, PLACES)."""
+        return torch.exp(-((place[:, None] * (PLACES - 1) - torch.arange(PLACES).to(place)) ** 2))
+
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Encode frames (..., 144, 160, 3) uint8 to latents (..., D, 9, 10)."""
         return self.encoder(frames.flatten(0, -4)).unflatten(0, frames.shape[:-3])
 
 
-def _orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
+class GoalLatents:
+    """Latents of a path's pictures, each encoded when first asked for."""
+
+    def __init__(self, pictures: Pictures, encoder: Encoder):
+        self.pictures, self.encoder = pictures, encoder
+        device = next(encoder.parameters()).device
+        self.table = torch.zeros(len(pictures), *encoder.latent_shape, device=device)
+        self.is_there = torch.zeros(len(pictures), dtype=torch.bool, device=device)
+
+    @torch.no_grad()
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return latents of pictures `rows` (...): (..., D, 9, 10)."""
+        missing = rows[~self.is_there[rows]].unique()
+        if len(missing):
+            frames = torch.from_numpy(np.stack([self.pictures[row] for row in missing.tolist()]))
+            self.table[missing] = in_batches(self.encoder, frames.to(rows.device))
+            self.is_there[missing] = True
+        return self.table[rows]
+
+    def forget(self) -> None:
+        """Encode anew from now on: the encoder has changed."""
+        self.is_there.zero_()
+
+
+def _orthogonal(layer: nn.Module, gain: float) -> nn.Module:
     nn.init.orthogonal_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
     return layer

@@ -11,14 +11,14 @@ import torch
 
 @dataclass(frozen=True)
 class Entry:
-    """A saved moment: the game, what the score remembered just before it, and its score."""
+    """A saved moment: the game, what was remembered of the way to it, and its score."""
 
     state: bytes
     """the emulator's exported state"""
     context: torch.Tensor
-    """what `Progress.save` returned before the moment's frame was scored"""
+    """what `Progress.save` returned at the moment"""
     progress: float
-    """the score of the moment's frame in that context"""
+    """the moment's score"""
 
 
 class Archive:

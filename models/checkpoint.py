@@ -24,7 +24,7 @@ MADE_BY = {
     "encoder": "uv run python pretrain_visual.py",
     "dynamics": "uv run python pretrain_visual.py",
     "reward_model": "uv run python train_reward_model.py",
-    "reward_memory": "uv run python train_reward_model.py",
+    "reward_path": "uv run python train_reward_model.py",
     "policy": "uv run python train_with_cnn_reward.py",
 }
 
@@ -83,6 +83,15 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
     return content
 
 
+def artefact_kind(path: Path | str) -> str | None:
+    """Return the kind of an artefact; None for what is missing, damaged, or no artefact."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # as in load_checkpoint
+        return None
+    return content.get("kind") if isinstance(content, dict) else None
+
+
 def refuse_to_replace(paths: Iterable[Path]) -> None:
     """Raise ArtefactError where a file stands that this project has not made: it may be dear."""
     for path in paths:
@@ -107,7 +116,7 @@ def fitting(path: Path | str, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, KeyError, ValueError, RuntimeError) as error:
+    except (TypeError, LookupError, ValueError, RuntimeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ArtefactError(
             f"{path}: its content does not fit ({reason}): {_remedy(kind)}"

@@ -1,111 +1,123 @@
 """Progress along the recorded runs, frame by frame: the one interface through which reward is made.
 
-`reset(env)` at power-on, then `score(frames)` on what each environment shows. Progress is in units
-of a whole run, so 0 is where runs begin and about 1 where they end. What a scorer remembers of an
-environment can be taken out and put back (`save`, `load`), so that a saved game state and its score
-belong to the same moment.
+`reset` at power-on, then `follow` every frame of a trajectory, and `score` those that are paid for.
+Progress is in units of a whole run, so 0 is where runs begin and about 1 where they end. What is
+remembered of an environment can be taken out and put back (`save`, `load`), so that a saved game
+state and its score belong to the same moment.
 """
 
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 
-from models.memory import MemoryModel, load_memory
+from models.checkpoint import artefact_kind
+from models.follower import Follower
+from models.frame_cache import FrameCache
+from models.path import KIND as PATH_KIND
+from models.path import load_path
 from models.reward_model import RewardModel, load_reward_model
 
-#: The artefact of each `--reward`, by the name that the training script gives it.
-REWARD_FILES = {"score": "reward_resnet34.pkl", "memory": "reward_memory.pkl"}
 
+class Progress:
+    """What follows the environments along a path, if there is one; subclasses score them."""
 
-class Progress(Protocol):
-    """What a progress score promises."""
+    scores_every_step: bool
+    """scores cost nothing; else only those are asked for that are paid"""
 
-    follows: bool
-    """it has to see every frame of a trajectory, not only those that are paid for"""
+    def __init__(self, follower: Follower | None):
+        self.follower = follower
+        if follower:
+            path = follower.path
+            shape, device = (path.config.dims,), path.bank.device
+            self._project = FrameCache(path.project, shape, device)
 
-    def reset(self, env: int) -> None:
-        """Forget what was seen in `env`: it was powered on."""
+    def _rows(self, envs: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(envs)).to(self.follower.belief.device)
 
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Score the frames (B, 144, 160, 3) uint8 that `envs` (B,) show now.
+    def reset(self, envs: np.ndarray) -> None:
+        """Forget what was seen in `envs` (B,): they were powered on."""
+        if self.follower:
+            self.follower.reset(self._rows(envs))
 
-        Returns progress, (B,) float32, and whether a frame resembles the recorded runs, (B,) bool,
-        as far as the score can tell.
+    def follow(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+        """Take note of the frames (B, 144, 160, 3) uint8 that `envs` (B,) show now.
+
+        Returns whether each shows for sure where on the path it is, (B,) bool; without a path all
+        are taken for sure.
         """
+        if not self.follower:
+            return np.ones(len(envs), dtype=bool)
+        rows = self._rows(envs)
+        self.follower.follow(self._project(frames), rows)
+        return self.follower.sure[rows].cpu().numpy()
 
-    def save(self, env: int) -> torch.Tensor:
-        """Return what is remembered of `env` (float32, one axis; it may be empty)."""
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+        """Return the progress, (B,) float32, of `envs` that show `frames` (B, 144, 160, 3)."""
+        raise NotImplementedError
 
-    def load(self, env: int, saved: torch.Tensor) -> None:
-        """Put back what `save` returned, in any environment."""
+    def agrees(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+        """Say whether frames look like the place that `envs` (B,) are taken to be at, (B,) bool."""
+        if not self.follower:
+            return np.ones(len(envs), dtype=bool)
+        rows = self._rows(envs)
+        return self.follower.agrees(self._project(frames), rows).cpu().numpy()
+
+    def locate(self, frame: np.ndarray, env: int) -> None:
+        """Begin `env` wherever on the path its frame (144, 160, 3) looks most like."""
+        if self.follower:
+            self.follower.locate(self._project(frame[None]), self._rows(np.array([env])))
+
+    def arrived(self, envs: np.ndarray) -> np.ndarray:
+        """Say which `envs` (B,) are for sure at the path's end, (B,) bool; none without one."""
+        if not self.follower:
+            return np.zeros(len(envs), dtype=bool)
+        return self.follower.arrived(self._rows(envs)).cpu().numpy()
+
+    def save(self, envs: np.ndarray) -> torch.Tensor:
+        """Return what is remembered of `envs`, (B, numbers) float32; it may be no numbers."""
+        return self.follower.save(self._rows(envs)) if self.follower else torch.empty(len(envs), 0)
+
+    def load(self, envs: np.ndarray, saved: torch.Tensor) -> None:
+        """Put back what `save` returned, in any environments."""
+        if self.follower:
+            self.follower.load(self._rows(envs), saved)
 
 
-class ScoreProgress:
-    """A single frame's score by the reward model; nothing is remembered."""
+class ScoreProgress(Progress):
+    """A single frame's score by the reward model; a path, if any, only guides."""
 
-    follows = False
+    scores_every_step = False
 
-    def __init__(self, model: RewardModel):
+    def __init__(self, model: RewardModel, follower: Follower | None = None):
+        super().__init__(follower)
         self.model = model.eval()
         self.device = next(model.parameters()).device
 
-    def reset(self, env: int) -> None:
-        """Do nothing: there is no context."""
-
     @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Score each frame alone, and take each for known."""
-        scores = self.model(torch.from_numpy(frames).to(self.device)).float().cpu().numpy()
-        return scores, np.ones(len(scores), dtype=bool)
-
-    def save(self, env: int) -> torch.Tensor:
-        """Return an empty tensor."""
-        return torch.empty(0)
-
-    def load(self, env: int, saved: torch.Tensor) -> None:
-        """Do nothing."""
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+        """Score each frame alone."""
+        return self.model(torch.from_numpy(frames).to(self.device)).float().cpu().numpy()
 
 
-class MemoryProgress:
-    """The expected fraction of a run under a belief that is filtered along each trajectory."""
+class PathProgress(Progress):
+    """The expected fraction of the path under a belief that is filtered along each trajectory."""
 
-    follows = True
+    scores_every_step = True
 
-    def __init__(self, memory: MemoryModel, num_envs: int):
-        self.memory = memory
-        self.belief = memory.initial_belief(num_envs)
-
-    def reset(self, env: int) -> None:
-        """Put all belief in the first bin."""
-        self.belief[env] = self.memory.initial_belief(1)[0]
-
-    @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Carry the belief of `envs` one step further and return its mean."""
-        rows = torch.from_numpy(envs).to(self.belief.device)
-        likelihood = self.memory.likelihood(torch.from_numpy(frames).to(self.belief.device))
-        self.belief[rows] = self.memory.update(self.belief[rows], likelihood)
-        known = self.memory.is_known(likelihood).cpu().numpy()
-        return self.memory.progress(self.belief[rows]).cpu().numpy(), known
-
-    def save(self, env: int) -> torch.Tensor:
-        """Return the belief, (bins,)."""
-        return self.belief[env].to("cpu", copy=True)
-
-    def load(self, env: int, saved: torch.Tensor) -> None:
-        """Put a belief back."""
-        self.belief[env] = saved.to(self.belief.device)
+    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+        """Return where the beliefs are."""
+        return self.follower.progress(self._rows(envs)).cpu().numpy()
 
 
 def load_progress(
-    reward: str, path: Path, num_envs: int, device: torch.device | str = "cpu"
+    reward: Path, guide: Path | None, num_envs: int, device: torch.device | str = "cpu"
 ) -> Progress:
-    """Load the progress score `reward`, of REWARD_FILES, from its artefact.
+    """Load the reward that the artefact `reward` is, and the path `guide` to follow beside it.
 
-    Raises ArtefactError when the file is missing or of the other kind.
+    Raises ArtefactError when a file is missing or of another kind.
     """
-    if reward == "memory":
-        return MemoryProgress(load_memory(path, device), num_envs)
-    return ScoreProgress(load_reward_model(path, device))
+    if artefact_kind(reward) == PATH_KIND:
+        return PathProgress(Follower(load_path(reward, device), num_envs))
+    model = load_reward_model(reward, device)
+    return ScoreProgress(model, Follower(load_path(guide, device), num_envs) if guide else None)

@@ -17,7 +17,7 @@ from models.checkpoint import (
     refuse_to_replace,
     save_checkpoint,
 )
-from models.memory import load_memory
+from models.path import load_path
 from models.tokenizer import Encoder, TokenizerConfig
 
 
@@ -118,11 +118,11 @@ def test_weights_that_do_not_fit_their_config_are_refused(tmp_path, config):
 
 
 @pytest.mark.parametrize("config", [{"unknown": 1}, {}])
-def test_a_memory_that_does_not_fit_is_refused(tmp_path, config):
-    path = tmp_path / "memory.pkl"
-    save_checkpoint(path, "reward_memory", config, {"bins": torch.zeros(1, dtype=torch.long)})
+def test_a_path_that_does_not_fit_is_refused(tmp_path, config):
+    path = tmp_path / "path.pkl"
+    save_checkpoint(path, "reward_path", config, {"bins": torch.zeros(1, dtype=torch.long)})
     with pytest.raises(ArtefactError, match=r"does not fit \(.+\): make it with"):
-        load_memory(path)
+        load_path(path)
 
 
 def test_a_policy_that_does_not_fit_is_refused(tmp_path):

@@ -22,7 +22,7 @@ def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(o
     assert set(report) >= {"trained", "random", "episodes", "wall_s", "settings", "gif"}
     assert len(report["random"]["milestones_per_episode"]) == report["episodes"] == 2
     assert list(report["settings"]) == ["prepare", "pretrain", "reward", "train", "evaluate"]
-    made = ("pretrained_encoder.pkl", "reward_resnet34.pkl", "reward_memory.pkl", "report.json")
+    made = ("pretrained_encoder.pkl", "reward_resnet34.pkl", "reward_path.pkl", "report.json")
     for name in (*made, "checkpoints/policy_final.pkl", "evaluation/both.gif"):
         assert (out / name).stat().st_size > 0, name
 

@@ -155,11 +155,11 @@ def test_frames_made_anew_are_not_mixed_into_a_saved_training(tmp_path):
         script.main(args(data, tmp_path, fresh=True))
 
 
-def test_the_memory_is_measured_along_the_run_that_is_named(data, tmp_path, capsys):
+def test_the_path_is_measured_along_the_run_that_is_named(data, tmp_path, capsys):
     metrics = train_reward_model.main(reward(data, tmp_path))
     name = metrics["train_runs"][-1]
     train_reward_model.main(reward(data, tmp_path, reference_run=name))
-    assert f"memory: along {name}, of 40 frames" in capsys.readouterr().out
+    assert f"path: along {name}, of 40 frames" in capsys.readouterr().out
     held_out = metrics["val_runs"][0]
     with pytest.raises(ValueError, match=rf"training run \(.*{name}.*, got {held_out}"):
         train_reward_model.main(reward(data, tmp_path, reference_run=held_out))

@@ -15,16 +15,18 @@ from PIL import Image
 
 import evaluate_policy
 import train_with_cnn_reward as training_script
-from curriculum import CurriculumEnvs
+from curriculum import CurriculumEnvs, play_masks
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM, ROOT, find_game
 from games.movie import read_movie
-from models.actor_critic import load_policy
+from models.actor_critic import Outlook, load_policy
+from models.alignment import fit_path
 from models.archive import Entry
 from models.checkpoint import load_checkpoint, save_checkpoint
-from models.memory import MemoryConfig, fit_memory, load_memory, save_memory
-from models.progress import MemoryProgress
+from models.follower import Follower
+from models.path import load_path, save_path
+from models.progress import PathProgress
 from models.reward_model import RewardModel, RewardModelConfig
 from models.tokenizer import Encoder, TokenizerConfig
 
@@ -35,10 +37,10 @@ MOVIE = read_movie(BUNDLED_ROM.parent / "movies" / "run_00.txt")
 
 @pytest.fixture(scope="module")
 def artefacts(tmp_path_factory):
-    """A memory of one recorded run, a random encoder, a random reward model."""
+    """A path along one recorded run, a random encoder, a random reward model."""
     directory = tmp_path_factory.mktemp("artefacts")
     run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE)])
-    save_memory(directory / "reward_memory.pkl", fit_memory([run], MemoryConfig(bins=50)))
+    save_path(directory / "reward_path.pkl", fit_path([run]))
     torch.manual_seed(0)
     config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
     encoder = Encoder(config).state_dict()
@@ -53,8 +55,7 @@ def artefacts(tmp_path_factory):
 def args(artefacts, tmp_path):
     return training_script.Args(
         rom=BUNDLED_ROM,
-        reward="memory",
-        reward_model=artefacts / "reward_memory.pkl",
+        reward_model=artefacts / "reward_path.pkl",
         pretrained_encoder=artefacts / "pretrained_encoder.pkl",
         reward_interval=1,
         num_envs=4,
@@ -70,7 +71,7 @@ def args(artefacts, tmp_path):
 
 def make_envs(args, **changes):
     args = replace(args, **changes)
-    progress = MemoryProgress(load_memory(args.reward_model), args.num_envs)
+    progress = PathProgress(Follower(load_path(args.reward_model), args.num_envs))
     return CurriculumEnvs(args, GAME, progress, np.random.default_rng(0))
 
 
@@ -129,7 +130,7 @@ def test_a_loaded_state_scores_as_when_it_was_saved(args):
     entries = [entry for cell in envs.archive.cells for entry in cell]
     assert len(entries) > 20
     for entry in entries[::5]:
-        assert envs.load(1, entry)
+        assert envs.load([(1, entry)]) == [True]
         assert envs.score[1] == pytest.approx(entry.progress, abs=1e-4)
 
 
@@ -141,7 +142,7 @@ def test_a_jump_to_an_archived_state_is_no_reward(args):
     envs.archive.cell(best.progress).append(best)
     before = envs.score[0]
     envs.emulators.reset(envs.obs, 0)
-    envs.progress.reset(0)
+    envs.progress.reset(np.array([0]))
     envs.score[0] = envs.paid_score[0] = 0.0
     envs.restart(np.array([0]))
     assert envs.score[0] == pytest.approx(best.progress, abs=1e-4) and not envs.is_fresh[0]
@@ -175,21 +176,32 @@ def test_truncation_is_by_steps_and_restarts_the_environment(args):
 def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monkeypatch):
     agent = training_script.make_agent(replace(args, episode_steps=6, start_movie=INTRO), GAME)
     restart, last_frames, last_paid = agent.envs.restart, [], []
+    last_goals, last_places = [], []
+    follower = agent.envs.progress.follower
 
     def watched_restart(cut):
         last_frames.append(agent.envs.obs[cut].copy())
         last_paid.append(agent.envs.paid_score[cut].copy())
+        last_goals.append(follower.goals[cut].numpy().copy())
+        last_places.append(agent.envs.score[cut].copy())
         restart(cut)
 
     monkeypatch.setattr(agent.envs, "restart", watched_restart)
     rollout, _ = agent.rollout()
     with torch.no_grad():
-        _, values, _ = agent.policy(rollout.inputs, rollout.starts, rollout.memory, rollout.paid)
-        last_frames = torch.from_numpy(np.concatenate(last_frames))[None]
-        starts = torch.zeros(last_frames.shape[:2], dtype=torch.bool)
-        latents = agent.policy.encode(last_frames)
-        memory, paid = agent.policy.initial_memory(1), torch.from_numpy(np.concatenate(last_paid))
-        _, last_values, _ = agent.policy(latents, starts, memory, paid[None])
+        outlook = Outlook(agent.goal_latents(rollout.goals), rollout.place)
+        sequence = (rollout.inputs, rollout.starts, rollout.memory, rollout.paid, outlook)
+        _, values, _ = agent.policy(*sequence)
+        latents = agent.policy.encode(torch.from_numpy(np.concatenate(last_frames)))[None]
+        starts = torch.zeros(latents.shape[:2], dtype=torch.bool)
+        paid, goals, places = (
+            torch.from_numpy(np.concatenate(seen))[None]
+            for seen in (last_paid, last_goals, last_places)
+        )
+        outlook = Outlook(agent.goal_latents(goals), places)
+        _, last_values, _ = agent.policy(
+            latents, starts, agent.policy.initial_memory(1), paid, outlook
+        )
     torch.testing.assert_close(values, rollout.values)
     cut = rollout.boundaries
     assert cut.sum(dim=0).tolist() == [1, 1, 1, 2]  # staggered by a quarter of an episode
@@ -199,7 +211,9 @@ def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monk
     torch.testing.assert_close(rollout.next_values[cut], last_values[0])
 
 
-@pytest.mark.parametrize("changes", [{}, {"gru": True}, {"finetune_encoder": True}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"gru": True}, {"finetune_encoder": True}, {"guide": "none"}]
+)
 def test_a_resumed_run_continues_exactly(args, changes):
     args = replace(args, **changes)
     training_script.main(args)
@@ -216,7 +230,8 @@ def test_a_resumed_run_continues_exactly(args, changes):
     again = (halves.out / "metrics.jsonl").read_text().splitlines()
     for row, other in zip(rows, again, strict=True):
         row, other = json.loads(row), json.loads(other)
-        row.pop("env_steps_per_second"), other.pop("env_steps_per_second")
+        for name in [name for name in row if name.startswith(("time/", "env_steps_per"))]:
+            row.pop(name), other.pop(name)
         assert row == other
 
 
@@ -249,12 +264,12 @@ def test_other_settings_are_not_mixed_into_a_saved_run(args):
 
 def test_a_file_that_changed_is_not_mixed_into_a_saved_run(args, artefacts):
     """Same name, other content: the scores in the saved run would be on another scale."""
-    memory = args.out.parent / "memory.pkl"
-    args = replace(args, reward_model=memory, iterations=1)
-    shutil.copy(artefacts / "reward_memory.pkl", memory)
+    path = args.out.parent / "path.pkl"
+    args = replace(args, reward_model=path, iterations=1)
+    shutil.copy(artefacts / "reward_path.pkl", path)
     training_script.main(args)
-    run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE)])
-    save_memory(memory, fit_memory([run], MemoryConfig(bins=40)))
+    run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE[:60])])
+    save_path(path, fit_path([run]))
     with pytest.raises(ValueError, match="--reward-model"):
         training_script.main(replace(args, iterations=2))
 
@@ -299,7 +314,7 @@ def test_a_new_height_in_the_last_moment_is_seen_and_paid(args):
     envs = make_envs(args, num_envs=1, fresh_share=1.0, **settings)
     start = envs.score[0]
     scores = iter([start] * 5 + [start + 0.1] + [start + 0.2] * 2)
-    envs.progress.score = lambda frames, rows: (np.float32([next(scores)]), np.array([True]))
+    envs.progress.score = lambda frames, rows: np.float32([next(scores)])
     steps = [envs.step(np.array([BUTTONS.index("Select")])) for _ in range(8)]
     assert not any(truncated.any() for _, _, truncated in steps)
     total = sum(reward[0] for reward, _, _ in steps)
@@ -318,13 +333,13 @@ def test_all_progress_of_a_segment_is_paid_by_its_end(args):
 def test_what_no_run_shows_is_not_archived(args):
     envs = make_envs(args, num_envs=1, episode_steps=1000)
     play_movie(envs, single_buttons(MOVIE[:40]))
-    assert len(envs.archive) > 5 and envs.known[0]
-    envs.progress.memory.bank.fill_(0.5)  # now nothing looks like anything
-    envs.progress.memory._bank_squared.fill_(0.25)
+    assert len(envs.archive) > 5 and envs.sure[0]
+    envs.progress.follower.path.bank.fill_(9.0)  # now nothing looks like anything
+    envs.progress.follower.path._bank_squared.fill_(81.0 * 128)
     kept = len(envs.archive)
     for _ in range(12):
         envs.step(np.array([BUTTONS.index("Down")]))
-    assert len(envs.archive) == kept and not envs.known[0]
+    assert len(envs.archive) == kept and not envs.sure[0]
 
 
 def test_a_locked_up_machine_ends_its_episode_and_is_not_archived(args, tmp_path):
@@ -357,7 +372,6 @@ def test_the_single_frame_score_drives_it_too(args, artefacts):
     row = training_script.main(
         replace(
             args,
-            reward="score",
             reward_model=artefacts / "reward_resnet34.pkl",
             reward_interval=8,
             iterations=1,
@@ -365,6 +379,94 @@ def test_the_single_frame_score_drives_it_too(args, artefacts):
         )
     )
     assert np.isfinite(row["losses/value"]) and row["archive/rejected"] == 0
+
+
+def test_the_kind_of_the_artefact_decides_the_reward(args, artefacts):
+    """The seed's command: paid by the ResNet, guided by the path beside it, if one is there."""
+    score, path = artefacts / "reward_resnet34.pkl", artefacts / "reward_path.pkl"
+    assert training_script.find_guide(replace(args, reward_model=score)) == path
+    assert training_script.find_guide(replace(args, reward_model=score, guide="none")) is None
+    assert training_script.find_guide(replace(args, reward_model=path)) == path
+    alone = args.out.parent / "alone.pkl"
+    shutil.copy(score, alone)
+    assert training_script.find_guide(replace(args, reward_model=alone)) is None
+    assert training_script.find_guide(replace(args, reward_model=alone, guide=str(path))) == path
+    with pytest.raises(ValueError, match=r"expected a path for --reward path, got a reward_model"):
+        training_script.find_reward(replace(args, reward="path", reward_model=score))
+    with pytest.raises(ValueError, match="must be one path"):
+        training_script.find_guide(replace(args, guide=str(alone)))
+
+
+def test_the_plain_actor_sees_latents_alone(args):
+    training_script.main(replace(args, guide="none", iterations=1))
+    policy, extra = load_policy(args.out / "policy_final.pkl")
+    assert policy.config.goals == 0 and extra["guide"] is None
+    assert not list(args.out.glob("path_*.pkl"))
+
+
+def test_an_episode_is_over_where_the_runs_end(args):
+    """After the credits comes the title again: that must be no fall by a whole run."""
+    envs = make_envs(args, num_envs=1, episode_steps=10_000, patience_steps=10_000)
+    states, frames = play_masks(MOVIE, GAME)
+    env = np.array([0])
+    for frame in frames[:-7]:
+        envs.progress.follow(frame[None], env)
+        assert not envs.progress.arrived(env)
+    envs.emulators.import_state(0, states[-8])
+    terminated = [envs.step(np.array([BUTTONS.index("A")]))[1][0] for _ in range(7)]
+    assert any(terminated) and envs.score[0] > 0.99
+
+
+def test_hindsight_goals_lie_ahead_in_the_same_episode():
+    torch.manual_seed(0)
+    boundaries = torch.rand(200, 8) < 0.1
+    later = training_script.hindsight_steps(boundaries, 2)
+    ahead = later - torch.arange(200)[:, None, None]
+    assert (ahead >= 0).all() and (ahead[..., 1] >= ahead[..., 0]).all()
+    for t, n in np.ndindex(200, 8):
+        assert not boundaries[t : int(later[t, n, 1]), n].any()  # a cut may only be the last step
+    free = ahead[:150][~boundaries[:150]]
+    assert set(free[:, 0].tolist()) == {0, 1, 2} and free[:, 1].max() >= 5
+
+
+def test_hindsight_teaches_which_action_led_where(args):
+    """Random play alone, no reward: the network comes to name its actions from their outcome."""
+    args = replace(args, num_envs=8, num_steps=32, hidden=64, lr=3e-3, start_movie=INTRO)
+    args = replace(args, entropy_coef=0.0, novelty_coef=0.0, episode_steps=200, progress_scale=0.0)
+    agent = training_script.make_agent(args, GAME)
+    accuracy = [agent.update(agent.rollout()[0])["hindsight/accuracy"] for _ in range(12)]
+    assert np.mean(accuracy[-3:]) > np.mean(accuracy[:2]) + 0.15
+
+
+def test_a_policy_without_its_path_says_what_is_missing(args, tmp_path):
+    training_script.main(replace(args, iterations=1))
+    evaluation = evaluate_policy.Args(
+        policy=args.out / "policy_final.pkl", rom=BUNDLED_ROM, steps=2, out=tmp_path, device="cpu"
+    )
+    (path,) = args.out.glob("path_*.pkl")
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    with pytest.raises(ValueError, match=r"not the path that .* was trained with"):
+        evaluate_policy.main(evaluation)
+    path.unlink()
+    with pytest.raises(ValueError, match=rf"expected at .*{path.name}: put the {path.name}"):
+        evaluate_policy.main(evaluation)
+
+
+def test_steps_are_explained_in_one_picture(args, tmp_path):
+    training_script.main(replace(args, iterations=1))
+    evaluation = evaluate_policy.Args(
+        policy=args.out / "policy_final.pkl",
+        rom=BUNDLED_ROM,
+        steps=20,
+        episodes=2,
+        explain=6,
+        out=tmp_path,
+        device="cpu",
+    )
+    evaluate_policy.main(evaluation)
+    with Image.open(tmp_path / "explain.png") as picture:
+        assert picture.height >= 3 * 144 and len(picture.convert("L").getcolors()) >= 4
 
 
 def test_the_start_movie_begins_episodes_after_the_intro(args):
@@ -390,7 +492,7 @@ def test_evaluation_counts_milestones_and_draws(args, tmp_path):
     assert min(results["random"]["milestones_per_episode"]) >= 2  # the intro's
     assert results == json.loads((tmp_path / "evaluation" / "results.json").read_text())
     with Image.open(tmp_path / "evaluation" / "both.gif") as gif:
-        assert gif.size == (320, 144) and gif.n_frames > 1
+        assert gif.size == (160 + 4 + 160 + 160, 144 + 14) and gif.n_frames > 1
     again = evaluate_policy.main(replace(evaluation, out=tmp_path / "again"))
     assert again["trained"] == results["trained"]
 

@@ -1,0 +1,290 @@
+"""Making a path of runs: one is the measure, the others are laid beside it."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from models.blocks import pooled_grey
+from models.path import PathConfig, PathModel, Pictures, projection
+
+#: Frames of each run that the bandwidth is taken from.
+SAMPLE = 1024
+#: Least and greatest bandwidth.
+BANDWIDTHS = (2.5e-4, 2e-3)
+#: Times the bandwidth by which a moment differs from the one before.
+DIFFERENT = 2.0
+#: Different frames kept of one bin: a wait on an animated screen would fill it.
+BIN_ROWS = 32
+#: Bins that an alignment looks at around its best place so far.
+BAND = 2048
+#: Nats that an alignment pays for each bin moved, and at most for a jump, such as by a defeat.
+MOVE_PRICE, JUMP_PRICE = 1.6, 30.0
+#: Bins around one in which a run has to show the same picture, for the moment to be shared.
+SHARED_WITHIN = 3
+
+
+def thumbnails(run: np.ndarray, pool: int = PathConfig.pool, chunk: int = 256) -> torch.Tensor:
+    """Return the thumbnails of a run (T, 144, 160, 3) uint8: (T, pixels) float32."""
+    pieces = (torch.tensor(run[start : start + chunk]) for start in range(0, len(run), chunk))
+    return torch.cat([pooled_grey(piece, pool).flatten(1) for piece in pieces])
+
+
+def different_frames(run: np.ndarray) -> int:
+    """Return how many different frames a run (T, 144, 160, 3) uint8 has: how direct it is."""
+    return len(thumbnails(run).mul(15).round().unique(dim=0))
+
+
+def distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the squared distances of x (A, dims) to y (B, dims): (A, B)."""
+    squared = x.square().sum(dim=1, keepdim=True) + y.square().sum(dim=1)
+    return (squared - 2 * x @ y.T).clamp_min(0)
+
+
+def find_bandwidth(runs: Sequence[torch.Tensor], reference: int) -> float:
+    """Return how far frames of the same picture lie apart, from runs, each (T, dims).
+
+    Nine in ten frames have one in another run that is nearer; but a typical frame may not fit more
+    than three of the reference's moments, or all battles, say, would be one.
+    """
+    low, high = BANDWIDTHS
+    if len(runs) < 2:
+        return low
+    samples = [run[:: math.ceil(len(run) / SAMPLE)] for run in runs]
+    nearest = []
+    for i, sample in enumerate(samples):
+        others = (distances(sample, run).amin(dim=1) for j, run in enumerate(runs) if j != i)
+        nearest.append(torch.stack(list(others)).amin(dim=0))
+    bandwidth = float(torch.cat(nearest).quantile(0.9).clamp(low, high))
+    others = torch.cat([sample for i, sample in enumerate(samples) if i != reference])
+    squared = distances(others[:: math.ceil(len(others) / SAMPLE)], runs[reference])
+    while bandwidth > low:
+        starts = different_moments(runs[reference], DIFFERENT * bandwidth)
+        bins = torch.searchsorted(starts, torch.arange(len(runs[reference])), right=True) - 1
+        near = squared.new_full((len(squared), len(starts)), torch.inf)
+        near.scatter_reduce_(1, bins.expand(len(squared), -1), squared, "amin")
+        fit = torch.exp(-near[near.amin(dim=1) < bandwidth] / bandwidth).clamp_min(1e-6)
+        fit = fit / fit.sum(dim=1, keepdim=True)
+        fits = torch.exp(-(fit * fit.log()).sum(dim=1))
+        if not len(fits) or fits.median() <= PathConfig.focus:
+            break
+        bandwidth = max(low, bandwidth / 2)
+    return bandwidth
+
+
+def different_moments(run: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Return the frames of a run (T, dims) that lie further than `threshold` from the one kept
+    before, (moments,) int64, the first among them."""
+    kept = [0]
+    for t in range(1, len(run)):
+        if (run[t] - run[kept[-1]]).square().sum() > threshold:
+            kept.append(t)
+    return torch.tensor(kept)
+
+
+def next_different(run: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return, for each frame of a run (T, dims), the next different one and how many follow.
+
+    Both (T,) int64; the last frame, and those like it to the end, lead to the end.
+    """
+    last = len(run) - 1
+    following, left = torch.full((len(run),), last), torch.zeros(len(run), dtype=torch.int64)
+    for t in reversed(range(last)):
+        # What follows a frame like the next one follows this one too, or nearly.
+        j = t + 1
+        while j < last and (run[j] - run[t]).square().sum() < threshold:
+            j += 1
+        following[t], left[t] = j, left[j] + 1
+    return following, left
+
+
+def align(
+    bank: torch.Tensor, bins: torch.Tensor, num_bins: int, run: torch.Tensor, bandwidth: float
+) -> torch.Tensor:
+    """Return the bins that the frames of a run (T, dims) show: (T,) int64.
+
+    bank: (M, dims) frames whose `bins` (M,) are known, in order of bins. Viterbi's algorithm in a
+    band around the best place so far, with a price on each bin moved: a run that turns back must be
+    let back, or what it then shows would count as further than it is. Between frames that the bank
+    knows the others lie evenly: another way to the same place rises, a corner off the way does not.
+    """
+    band = min(BAND, num_bins)
+    first_row = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
+    squared = bank.square().sum(dim=1)
+    steps = torch.arange(band)
+    slope = MOVE_PRICE * steps
+    best = -slope
+    start, starts, sources, known = 0, [], [], []
+    for t, frame in enumerate(run):
+        if t:
+            middle = start + int(best.argmax())
+            moved = min(max(middle - band // 2, 0), num_bins - band) - start
+            best, source = _cheapest_moves(best, slope)
+            source += start
+            if moved:
+                start += moved
+                index = steps + moved
+                inside = (index >= 0) & (index < band)
+                index = index.clamp(0, band - 1)
+                best = torch.where(inside, best[index], best.min())
+                source = torch.where(inside, source[index], middle)
+            sources.append(source.int())
+        rows = slice(first_row[start], first_row[start + band])
+        apart = (frame.square().sum() + squared[rows] - 2 * bank[rows] @ frame).clamp_min(0)
+        near = apart.new_full((band,), torch.inf)
+        near.scatter_reduce_(0, bins[rows] - start, apart, "amin")
+        best = best + (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
+        known.append(near < bandwidth)
+        starts.append(start)
+    way = [start + int(best.argmax())]
+    for t in reversed(range(len(sources))):
+        way.append(int(sources[t][way[-1] - starts[t + 1]]))
+    way.reverse()
+    shown = [bool(row[b - s]) for row, b, s in zip(known, way, starts, strict=True)]
+    anchors = np.flatnonzero(shown)
+    if not len(anchors):
+        return torch.tensor(way)
+    between = np.interp(np.arange(len(way)), anchors, np.array(way)[anchors])
+    return torch.from_numpy(between.round().astype(np.int64))
+
+
+def _cheapest_moves(best: torch.Tensor, slope: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the best score of each bin after a move, and where it came from; all (band,)."""
+    last = len(best) - 1
+    rising, below = (best + slope).cummax(dim=0)
+    falling, above = (best - slope).flip(0).cummax(dim=0)
+    rising, falling, above = rising - slope, falling.flip(0) + slope, last - above.flip(0)
+    score = torch.where(rising >= falling, rising, falling)
+    source = torch.where(rising >= falling, below, above)
+    jump = best.max() - JUMP_PRICE
+    return score.clamp_min(jump), torch.where(score >= jump, source, best.argmax())
+
+
+def without_detours(
+    places: Sequence[torch.Tensor], reference: int, num_bins: int
+) -> list[torch.Tensor]:
+    """Take out the bins that most other runs leave out: there the reference strayed.
+
+    places: the bins of each run's frames, (T,); returned with the bins that are left renumbered,
+    and the frames of those taken out in the last one before.
+    """
+    if len(places) < 3:
+        return list(places)
+    visits = torch.zeros(num_bins)
+    for i, place in enumerate(places):
+        if i != reference:
+            near = torch.stack([place - 1, place, place + 1]).clamp(0, num_bins - 1)
+            visits[near.unique()] += 1
+    kept = visits >= (len(places) - 1) / 2
+    kept[0] = True
+    number = kept.long().cumsum(0) - 1
+    return [number[place] for place in places]
+
+
+def shared_moments(
+    runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], num_bins: int, bandwidth: float
+) -> torch.Tensor:
+    """Say which bins (bins,) bool have a picture that every run shows in about the same place.
+
+    runs: each (T, dims); places: their bins, each (T,). With fewer than three runs none does: what
+    two have in common may be chance.
+    """
+    shared = torch.zeros(num_bins, dtype=torch.bool)
+    if len(runs) < 3:
+        return shared
+    bins, order = torch.cat(list(places)).sort()
+    frames = torch.cat(list(runs))[order]
+    edges = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
+    shown_by_all = torch.ones(len(frames), dtype=torch.bool)
+    for run, place in zip(runs, places, strict=True):
+        shown = torch.zeros(len(frames), dtype=torch.bool)
+        for frame, bin in zip(run, place.tolist(), strict=True):
+            low, high = max(0, bin - SHARED_WITHIN), min(num_bins, bin + SHARED_WITHIN + 1)
+            rows = slice(edges[low], edges[high])
+            shown[rows] |= (frames[rows] - frame).square().sum(dim=1) < bandwidth
+        shown_by_all &= shown
+    shared[bins[shown_by_all]] = True
+    return shared
+
+
+def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
+    """Return the bins a step that runs go where they are fast: the 95th percentile over `steps`."""
+    gains = [(place[steps:] - place[:-steps]).float() / steps for place in places]
+    gains = torch.cat([gain for gain in gains if len(gain)] or [torch.ones(1)])
+    return max(1.0, float(gains.quantile(0.95)))
+
+
+def fit_path(runs: Sequence[np.ndarray], reference: int | None = None) -> PathModel:
+    """Build a path from runs, each (T, 144, 160, 3) uint8.
+
+    The reference, by default the most direct run, is the measure; the others linger and stray
+    elsewhere, so their own clocks say little: each is aligned with it. Raises ValueError when there
+    is no run, or the reference shows fewer than two different frames.
+    """
+    if not runs:
+        raise ValueError("a path needs at least one run of frames, got none")
+    counts = [different_frames(run) for run in runs]
+    reference = counts.index(min(counts)) if reference is None else reference
+    matrix = projection(thumbnails(runs[0][:1]).shape[1], PathConfig.dims)
+    projected = [thumbnails(run) @ matrix for run in runs]
+    bandwidth = find_bandwidth(projected, reference)
+    measure = projected[reference]
+    starts = different_moments(measure, DIFFERENT * bandwidth)
+    if len(starts) < 2:
+        raise ValueError(
+            "a path needs a run that shows something happen, got one whose frames are all alike: "
+            "name another by --reference-run"
+        )
+    own = torch.searchsorted(starts, torch.arange(len(measure)), right=True) - 1
+    places = {reference: own}
+    bank, bins = measure, own
+    for i in sorted(range(len(runs)), key=counts.__getitem__):
+        if i != reference:
+            places[i] = align(bank, bins, len(starts), projected[i], bandwidth)
+            bins, order = torch.cat([bins, places[i]]).sort(stable=True)
+            bank = torch.cat([bank, projected[i]])[order]
+    places = without_detours([places[i] for i in range(len(runs))], reference, len(starts))
+    num_bins = 1 + max(int(place.max()) for place in places)
+    shared = shared_moments(projected, places, num_bins, bandwidth)
+    config = PathConfig(bandwidth=bandwidth, pace=recorded_pace(places))
+    return _bank(config, runs, projected, places, shared)
+
+
+def _bank(
+    config: PathConfig,
+    runs: Sequence[np.ndarray],
+    projected: Sequence[torch.Tensor],
+    places: Sequence[torch.Tensor],
+    shared: torch.Tensor,
+) -> PathModel:
+    """Put all frames in one bank by bin, those that look the same in one bin once."""
+    follow = [next_different(run, DIFFERENT * config.bandwidth) for run in projected]
+    offsets = np.cumsum([0, *map(len, projected)])
+    frames, bins = torch.cat(list(projected)), torch.cat(list(places))
+    following = torch.cat([n + int(o) for (n, _), o in zip(follow, offsets, strict=False)])
+    left = torch.cat([steps for _, steps in follow])
+    # By bin, and in it those that are soonest at the end first: of twins these are kept.
+    order = torch.from_numpy(np.lexsort((left.numpy(), bins.numpy())))
+    edges = torch.searchsorted(bins[order], torch.arange(len(shared) + 1)).tolist()
+    kept: list[int] = []
+    stands_for = torch.zeros(len(frames), dtype=torch.int64)  # frame -> row of the bank
+    for begin, end in pairwise(edges):
+        first = len(kept)
+        for frame in order[begin:end].tolist():
+            if len(kept) > first:
+                apart = (frames[kept[first:]] - frames[frame]).square().sum(dim=1)
+                nearest = int(apart.argmin())
+                if apart[nearest] < 0.1 * config.bandwidth or len(kept) - first >= BIN_ROWS:
+                    stands_for[frame] = first + nearest
+                    continue
+            stands_for[frame] = len(kept)
+            kept.append(frame)
+    rows = torch.tensor(kept)
+    which = np.searchsorted(offsets, rows.numpy(), side="right") - 1
+    pictures = Pictures.pack(
+        runs[run][row - offsets[run]] for run, row in zip(which, rows.tolist(), strict=True)
+    )
+    next_row = stands_for[following[rows]]
+    return PathModel(config, frames[rows], bins[rows], next_row, left[rows], shared, pictures)

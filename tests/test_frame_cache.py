@@ -1,0 +1,44 @@
+"""The cache of frames: the function's results, each different frame computed once."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.frame_cache import FrameCache
+
+
+def frames(*names):
+    rng = {name: np.random.default_rng(name) for name in set(names)}
+    made = {name: r.integers(0, 256, (144, 160, 3)).astype(np.uint8) for name, r in rng.items()}
+    return np.stack([made[name] for name in names])
+
+
+@pytest.fixture
+def counted():
+    seen = []
+
+    def means(batch):
+        seen.append(len(batch))
+        return batch.float().mean(dim=(1, 2))
+
+    return means, seen
+
+
+def test_results_are_the_functions_whatever_came_before(counted):
+    means, seen = counted
+    cache = FrameCache(means, (3,))
+    for names in ((1, 2, 3, 2), (3, 4), (4, 4, 4), (5, 1, 6)):
+        expected = torch.from_numpy(frames(*names)).float().mean(dim=(1, 2))
+        torch.testing.assert_close(cache(frames(*names)), expected)
+    assert set(seen) == {2} and len(seen) == 2 + 1 + 0 + 1  # six frames, in batches of two
+
+
+def test_it_is_bounded_and_begins_again(counted):
+    means, _ = counted
+    cache = FrameCache(means, (3,), capacity=4)
+    for names in ((1, 2, 3), (3, 4), (1, 5, 6), (6, 1, 2, 3), (7, 8, 9, 6)):
+        expected = torch.from_numpy(frames(*names)).float().mean(dim=(1, 2))
+        torch.testing.assert_close(cache(frames(*names)), expected)
+        assert len(cache.slots) <= 4
+    with pytest.raises(ValueError, match="up to 4 different frames at once, got 5"):
+        cache(frames(1, 2, 3, 4, 5))

@@ -1,0 +1,355 @@
+"""The path: a belief that follows a trajectory and is not talked into anything."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.alignment import (
+    align,
+    different_frames,
+    distances,
+    find_bandwidth,
+    fit_path,
+    next_different,
+    shared_moments,
+    without_detours,
+)
+from models.checkpoint import ArtefactError
+from models.follower import SLACK, Follower, follow_run
+from models.ordering import rank_correlation
+from models.path import PathModel, load_path, projection, save_path
+from models.progress import PathProgress
+
+LENGTH = 80
+
+
+def picture(name):
+    """A picture of 9x10 tiles in four shades, the same for the same name."""
+    seed = int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:4], "little")
+    tiles = np.random.default_rng(seed).integers(0, 4, (9, 10)).repeat(16, axis=0)
+    return np.repeat((tiles.repeat(16, axis=1) * 85)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def film(names):
+    return np.stack([picture(name) for name in names])
+
+
+def run_names(length=LENGTH):
+    return [f"moment {i}" for i in range(length)]
+
+
+def lingering(names, at, count):
+    return names[:at] + [names[at]] * count + names[at:]
+
+
+@pytest.fixture(scope="module")
+def runs():
+    names = run_names()
+    return [film(names), film(lingering(names, 30, 9)), film(lingering(names, 55, 5))]
+
+
+@pytest.fixture(scope="module")
+def path(runs):
+    return fit_path(runs)
+
+
+def places(path, names):
+    return follow_run(path, film(names)) * (path.num_bins - 1)
+
+
+def test_the_reference_is_cut_into_its_moments(path):
+    assert path.num_bins == LENGTH
+    assert path.shared.all() and len(path.bank) == LENGTH
+    assert path.next_row.tolist() == [*range(1, LENGTH), LENGTH - 1]
+    assert path.frames_left.tolist() == [*range(LENGTH - 1, -1, -1)]
+
+
+def test_an_unseen_run_is_followed_to_its_end(path):
+    names = lingering(lingering(run_names(), 60, 7), 10, 12)
+    progress = follow_run(path, film(names))
+    assert progress[0] < 0.01 and progress[-1] > 0.99
+    assert rank_correlation(progress, np.arange(len(progress))) > 0.98
+
+
+def test_turning_back_is_followed_and_waiting_does_not_pay(path):
+    names = run_names()
+    back = places(path, names[:60] + names[59:20:-1])
+    assert back[59] > 58 and abs(back[-1] - 21) < 1
+    waiting = places(path, names[:30] + [names[29]] * 200)
+    assert abs(waiting[-1] - waiting[40]) < 0.1
+
+
+@pytest.mark.parametrize("at", [1, 30, LENGTH])
+def test_a_frame_unlike_any_run_moves_nothing(path, at):
+    """Also at the ends of the path, where a walk can only go one way."""
+    followed = places(path, run_names()[:at] + [f"strange {i}" for i in range(50)])
+    assert np.abs(followed[at:] - followed[at - 1]).max() < 0.1
+
+
+def test_what_fits_many_places_moves_nothing():
+    """Toggling a menu that looks the same all along the path for ever does not pay."""
+    names = []
+    for i in range(30):
+        names += [f"moment {i}", "menu upper", "menu lower"]
+    menus = fit_path([film(names)] * 3)
+    toggling = places(menus, names[:46] + ["menu upper", "menu lower"] * 150)
+    assert np.abs(toggling[46:] - toggling[45]).max() < 3
+
+
+def test_what_all_runs_show_is_not_passed_by_not_seeing_it(path):
+    """A stretch of moments left out: the place stays before it however long one looks beyond."""
+    names = run_names()
+    beyond = names[52:60]
+    to_and_fro = (beyond + beyond[::-1]) * 15
+    followed = places(path, names[:40] + to_and_fro)
+    limit = 39 + path.config.missed + 1
+    assert followed.max() <= limit
+    few_left_out = places(path, names[:40] + names[43:])
+    assert few_left_out[-1] > LENGTH - 2
+
+
+def test_the_end_seen_early_does_not_pay(path):
+    names = run_names()
+    painting = names[-6:] * 20
+    followed = places(path, names[:20] + painting + names[20:])
+    assert followed[20 : 20 + len(painting)].max() < 26
+    assert followed[-1] > LENGTH - 2  # and the run goes on afterwards
+
+
+def test_another_way_that_only_this_run_takes_is_found_again_by_what_follows(path):
+    names = run_names()
+    other_way = [f"other way {i}" for i in range(20)]
+    followed = places(path, names[:30] + other_way + names[50:])
+    assert followed[29 + len(other_way)] < 31
+    assert followed[-1] > LENGTH - 2
+
+
+def test_a_defeat_is_followed_back_and_forth_again(path):
+    names = run_names()
+    followed = places(path, names[:60] + names[5:])
+    assert followed[59] > 58
+    assert abs(followed[59 + 12] - 16) < 2  # twelve moments after waking up at moment 5
+    assert followed[-1] > LENGTH - 2
+
+
+def test_a_place_is_not_further_than_the_recorded_pace_allows():
+    """No shared moments to hold it back: two runs are too few to say what all would show."""
+    names = run_names(200)
+    path = fit_path([film(names)])
+    assert not path.shared.any() and path.config.pace == 1
+    followed = places(path, names[:20] + names[120:140])
+    elapsed = np.arange(1, 21)
+    assert (followed[20:] <= 19 + SLACK + path.config.reach * (elapsed + 1) + 1).all()
+    loose = PathModel(
+        replace(path.config, reach=100.0),
+        *(path.bank, path.bins, path.next_row, path.frames_left, path.shared, path.pictures),
+    )
+    assert places(loose, names[:20] + names[120:140])[-1] > 130
+
+
+def test_a_start_in_the_middle_is_located(path):
+    follower = Follower(path, 2)
+    row = torch.tensor([1])
+    follower.locate(path.project(torch.from_numpy(film(["moment 50"]))), row)
+    for i in range(50, 70):
+        follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
+    assert abs(follower.place[1] - 69) <= 1 and follower.sure[1] and follower.place[0] == 0
+
+
+def test_the_guide_shows_what_comes_next(path):
+    follower = Follower(path, 1)
+    for i in range(30):
+        row = torch.tensor([0])
+        follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
+    for goal, expected in zip(follower.goals[0].tolist(), ("moment 30", "moment 32"), strict=True):
+        np.testing.assert_array_equal(path.pictures[goal], picture(expected))
+
+
+def test_the_guide_leads_back_from_where_only_another_run_went(runs):
+    names = run_names()
+    corner = [f"corner {i}" for i in range(8)]
+    path = fit_path([*runs, film(names[:40] + corner + names[40:])])
+    follower = Follower(path, 1)
+    for name in names[:40] + corner[:4]:
+        follower.follow(path.project(torch.from_numpy(film([name]))), torch.tensor([0]))
+    np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("corner 4"))
+
+
+def test_goals_do_not_move_while_the_screen_does_not(path):
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for i in range(30):
+        follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
+    before = follower.goals.clone()
+    for _ in range(20):
+        follower.follow(path.project(torch.from_numpy(film(["moment 29"]))), row)
+    assert torch.equal(follower.goals, before)
+
+
+def test_following_does_not_depend_on_who_is_followed_beside(path):
+    names, other = run_names(), lingering(run_names(), 5, 30)
+    alone, together = Follower(path, 1), Follower(path, 2)
+    for t in range(60):
+        x = path.project(torch.from_numpy(film([names[t], other[t]])))
+        together.follow(x, torch.arange(2))
+        alone.follow(x[:1], torch.tensor([0]))
+        assert torch.allclose(together.belief[0], alone.belief[0], atol=1e-3)  # float32
+        assert together.goals[0].equal(alone.goals[0])
+
+
+def test_what_is_remembered_can_be_put_back(path):
+    """Load, then score: the same number, in any environment, and the same way on from there."""
+    progress, names = PathProgress(Follower(path, 2)), run_names()
+    both = np.arange(2)
+    progress.reset(both)
+    for name in names[:20]:
+        progress.follow(film([name, names[0]]), both)
+    saved, score = progress.save(both[:1]), progress.score(None, both[:1])
+    progress.follow(film(names[20:21]), both[:1])
+    later = progress.score(None, both[:1])
+    progress.load(both[1:], saved)
+    assert progress.score(None, both[1:]) == score and progress.agrees(film([names[19]]), both[1:])
+    assert not progress.agrees(film(["strange"]), both[1:])
+    progress.follow(film(names[20:21]), both[1:])
+    assert progress.score(None, both[1:]) == pytest.approx(later)
+
+
+def test_filtering_is_bayes_rule(path):
+    """One update equals the sum over all moves, written out."""
+    rng = np.random.default_rng(0)
+    window = path.window
+    belief = torch.from_numpy(rng.random((1, window))).float()
+    belief /= belief.sum()
+    near = torch.from_numpy(rng.random((1, window)) * 0.002).float()
+    likelihood = path.likelihood(near)
+    outlier = path.config.outlier
+    fit = likelihood[0].numpy() - outlier
+    fit = fit / fit.sum()
+    speaks = min(1.0, path.config.focus / np.exp(-(fit * np.log(fit)).sum())) ** 2
+    walk = path.config.walk * (1 - outlier / likelihood.max().item()) * speaks
+    weights = {
+        move: w for i, w in enumerate((0.15, 0.05, 0.02, 0.008, 0.004), 1) for move in (-i, i)
+    }
+    total = sum(weights.values())
+    expected = (1 - walk) * belief[0].numpy().astype(np.float64)
+    for source in range(window):
+        for move, weight in weights.items():
+            if 0 <= source + move < window:
+                expected[source + move] += walk * weight / total * belief[0, source].item()
+    expected *= likelihood[0].numpy() ** speaks
+    np.testing.assert_allclose(path.update(belief, likelihood)[0].numpy(), expected, rtol=1e-4)
+
+
+def test_comparing_finds_each_bins_nearest_row(path):
+    x = path.project(torch.from_numpy(film(["moment 20", "moment 3"])))
+    start = torch.tensor([10, 0])
+    distance, near = path.compare(x, start)
+    full = path.everywhere(x)
+    for i in range(2):
+        for k in range(path.window):
+            rows = path.bins == start[i] + k
+            assert near[i, k] == pytest.approx(full[i, rows].min().item(), abs=1e-6)
+    assert near[0, 10] < 1e-6 and near[1, 3] < 1e-6 and (distance >= 0).all()
+
+
+def test_projections_keep_distances():
+    rng = np.random.default_rng(0)
+    matrix = projection(1440, 128)
+    for scale in (1.0, 0.01):
+        x, y = torch.from_numpy(rng.random((2, 50, 1440))).float() * scale
+        true = (x - y).square().mean(dim=1)
+        kept = distances(x @ matrix, y @ matrix).diagonal()
+        assert (kept / true - 1).abs().max() < 0.5 and (kept / true - 1).abs().mean() < 0.15
+
+
+def test_lingering_straying_and_turning_back_are_not_progress():
+    names = run_names()
+    x = torch.from_numpy(np.eye(200, dtype=np.float32))  # any different things
+    moments = x[:LENGTH]
+    bins = torch.arange(LENGTH)
+    strange = list(range(LENGTH, LENGTH + 30))
+    for extra in (strange, [40] * 30, list(range(39, 9, -1))):
+        order = list(range(40)) + extra + list(range(40, LENGTH))
+        way = align(moments, bins, LENGTH, x[order], 2.5e-4).numpy()
+        assert way[39] == 39 and way[70] == 40 and way[-1] == len(names) - 1
+        assert (way[40:70] <= 40).all()
+
+
+def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike(runs):
+    names = run_names()
+    other = names[:30] + [f"bypass {i}" for i in range(20)] + names[50:]
+    path = fit_path([*runs, film(other), film(lingering(other, 35, 6))])
+    nearest = path.everywhere(path.project(torch.from_numpy(film(other)))).argmin(dim=1)
+    bins = path.bins[nearest].numpy()
+    assert (np.diff(bins) >= 0).all() and abs(bins[40] - 40) <= 1
+    assert len(path.bank) == LENGTH + 20  # the second run on it added nothing
+    assert not path.shared[30:50].any() and path.shared[:29].all()
+
+
+def test_a_detour_of_the_reference_is_no_height_of_the_path():
+    places = [
+        torch.arange(30),
+        torch.cat([torch.arange(10), torch.arange(20, 30)]),
+        torch.cat([torch.arange(10), torch.arange(20, 30)]),
+        torch.cat([torch.arange(10), torch.arange(20, 30)]),
+    ]
+    renumbered = without_detours(places, 0, 30)
+    assert renumbered[0].max() == 21  # 8 of the 10 bins are out, their edges are kept
+    assert (renumbered[0].diff() >= 0).all() and renumbered[1][-1] == 21
+
+
+def test_shared_is_what_every_run_shows_about_there():
+    x = torch.eye(40)
+    runs = [x[:20], x[:20], x[[*range(10), *range(30, 35), *range(15, 20)]]]
+    places = [torch.arange(20)] * 3
+    shared = shared_moments(runs, places, 20, 2.5e-4)
+    assert shared.tolist() == [True] * 10 + [False] * 5 + [True] * 5
+    assert not shared_moments(runs[:2], places[:2], 20, 2.5e-4).any()
+
+
+def test_next_different_frames_skip_what_looks_alike():
+    x = torch.eye(5)[[0, 0, 1, 1, 2]]
+    following, left = next_different(x, 1e-3)
+    assert following.tolist() == [2, 2, 4, 4, 4] and left.tolist() == [2, 2, 1, 1, 0]
+
+
+def test_the_bandwidth_is_the_noise_between_runs():
+    rng = np.random.default_rng(0)
+    scenes = torch.from_numpy(rng.random((60, 128))).float() / 11.3  # mean squares of about 1/6
+    for noise in (0.0, 8e-4):
+        runs = [
+            scenes + torch.randn(60, 128, generator=torch.Generator().manual_seed(i))
+            * (noise / 2 / 128) ** 0.5
+            for i in range(3)
+        ]  # fmt: skip
+        expected = max(noise, 2.5e-4)
+        assert find_bandwidth(runs, 0) == pytest.approx(expected, rel=0.35)
+
+
+def test_the_most_direct_run_is_the_measure():
+    """A shorter run with a detour is not: with it, the detour would be progress."""
+    direct = film([name for name in run_names() for _ in range(2)])
+    names = run_names()
+    astray = film(names[:50] + [f"corner {i}" for i in range(20)] + names[50:])
+    assert different_frames(direct) == LENGTH and different_frames(astray) == LENGTH + 20
+    assert fit_path([astray, direct]).num_bins == LENGTH
+
+
+def test_the_file_gives_the_same_places_and_pictures(path, tmp_path):
+    save_path(tmp_path / "path.pkl", path)
+    again, run = load_path(tmp_path / "path.pkl"), film(run_names())
+    np.testing.assert_array_equal(follow_run(again, run), follow_run(path, run))
+    for row in (0, 17, len(path.bank) - 1):
+        np.testing.assert_array_equal(again.pictures[row], path.pictures[row])
+        assert (run == again.pictures[row]).all(axis=(1, 2, 3)).any()
+    with pytest.raises(ArtefactError, match="no reward_path file"):
+        load_path(tmp_path / "none.pkl")
+
+
+def test_what_shows_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one run"):
+        fit_path([])
+    with pytest.raises(ValueError, match=r"frames are all alike.*--reference-run"):
+        fit_path([film(["same"] * 30)])

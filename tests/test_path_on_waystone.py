@@ -1,0 +1,212 @@
+"""The path along the bundled game's runs: truth is in the RAM, the path sees pixels alone."""
+
+import numpy as np
+import pytest
+import torch
+from emurust import VecGameBoy
+
+from games.game import BUNDLED_ROM
+from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.waystone import player
+from games.waystone.player import Player, read_state
+from models.alignment import fit_path
+from models.follower import Follower, follow_run
+from models.ordering import rank_correlation
+
+ROM = BUNDLED_ROM.read_bytes()
+HELD_OUT = ("run_02", "run_10")  # as data.frames.split_runs chooses
+DEFEATED = "run_03"
+MOVIES = sorted((BUNDLED_ROM.parent / "movies").glob("*.txt"))
+
+
+def replay(movie):
+    """Return a movie's frames, and the milestones held and HP after each step."""
+    game = VecGameBoy(ROM, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
+    obs = np.zeros(game.obs_shape(), dtype=np.uint8)
+    game.reset(obs)
+    frames, milestones, maps = [], [], []
+    for mask in read_movie(movie):
+        game.step(np.array([mask], dtype=np.uint8), obs)
+        state = read_state(game)
+        frames.append(obs[0].copy())
+        milestones.append(state.milestones.bit_count())
+        maps.append(state.map)
+    return np.stack(frames), np.array(milestones), np.array(maps)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {movie.stem: replay(movie) for movie in MOVIES}
+
+
+@pytest.fixture(scope="module")
+def path(runs):
+    return fit_path([frames for name, (frames, _, _) in runs.items() if name not in HELD_OUT])
+
+
+@pytest.fixture(scope="module")
+def milestone_bins(runs, path):
+    """Where on the path the training runs reach each milestone, the median, (16,)."""
+    bins = []
+    for name, (frames, milestones, _) in runs.items():
+        if name not in (*HELD_OUT, DEFEATED):
+            places = follow_run(path, frames) * (path.num_bins - 1)
+            bins.append([places[np.argmax(milestones > number)] for number in range(16)])
+    return np.median(bins, axis=0)
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_held_out_runs_are_followed_to_the_end(runs, path, name):
+    progress = follow_run(path, runs[name][0])
+    assert progress[-1] >= 0.99
+    assert rank_correlation(progress, np.arange(len(progress))) >= 0.995
+
+
+def test_a_run_with_a_defeat_is_followed_through_it(runs):
+    """Not among those that the path is made of."""
+    path = fit_path([frames for name, (frames, _, _) in runs.items() if name != DEFEATED])
+    frames, _, maps = runs[DEFEATED]
+    places = follow_run(path, frames) * (path.num_bins - 1)
+    (woke_up,) = np.flatnonzero((maps[1:] == player.BEDROOM) & (maps[:-1] == player.ROUTE)) + 1
+    route = places[woke_up - 20 : woke_up].max()
+    again_on_the_route = woke_up + np.argmax(maps[woke_up:] == player.ROUTE)
+    assert places[woke_up + 8 : woke_up + 16].max() < 0.3 * route
+    assert abs(places[again_on_the_route + 8] - places[np.argmax(maps == player.ROUTE) + 8]) < 12
+    assert places[-1] >= 0.99 * (path.num_bins - 1)
+
+
+class Forgetful(Player):
+    """Goes on without one thing that all runs do, as far as the game lets it, then to and fro."""
+
+    def __init__(self, seed):
+        self.frames = []
+        super().__init__(ROM, seed)
+        self.wander = self.dawdle = 0.0
+        self.sights, self.detours = {area: [] for area in player.SIGHTS}, {}
+
+    def press(self, button):
+        super().press(button)
+        self.frames.append(self.obs[0].copy())
+
+    def go_without(self, thing):
+        """Return the frames of a play that leaves out `thing`."""
+        area, cell = {
+            "guard": (player.TOWN, (17, 4)),
+            "chest": (player.ROUTE, (8, 1)),
+            "gate": (player.ROUTE, (8, 1)),
+        }[thing]
+        self.begin()
+        while self.state.map != area or (self.state.x, self.state.y) != cell:
+            needed = self.needed()
+            if self.state.map == area and not (thing == "gate" and needed == player.CHEST):
+                self.walk_to(cell)
+            elif needed is not None:
+                self.talk(needed)
+            else:
+                self.walk_to(player.EXITS[self.state.map])
+            self.settle()
+        if thing == "chest":
+            self.talk(player.GATE)  # which stays locked
+        ways_out = {player.EXITS[area], *player.SIDE_EXITS[area]}
+        stop = len(self.frames) + 200
+        while len(self.frames) < stop:
+            if self.state.map != area:  # a defeat
+                self.walk_to(player.EXITS[self.state.map])
+            else:
+                near = [
+                    (x, y)
+                    for y in range(self.state.y - 6, self.state.y + 7)
+                    for x in range(self.state.cells.shape[1])
+                    if self.state.free(x, y) and (x, y) not in ways_out
+                ]
+                try:
+                    self.walk_to(cell if self.chance(0.5) else self.one_of(near))
+                except ValueError:  # behind fences
+                    pass
+            self.settle()
+        return np.stack(self.frames)
+
+
+@pytest.mark.parametrize("thing", ["guard", "chest", "gate"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_all_runs_do_is_not_passed_by_leaving_it_out(path, milestone_bins, thing, seed):
+    number = {"guard": player.SPOKE_TO_GUARD, "chest": player.GOT_KEY, "gate": player.OPENED_GATE}
+    forgetful = Forgetful(seed)
+    places = follow_run(path, forgetful.go_without(thing)) * (path.num_bins - 1)
+    assert not forgetful.state.reached(number[thing])
+    assert places.max() <= milestone_bins[number[thing]] + 5
+    assert places.max() > milestone_bins[number[thing]] - 25  # it has come as far as that
+
+
+def play(buttons, start, path):
+    """Press buttons from a state on the path: returns places before and after each."""
+    game, follower, obs = start
+    row = torch.tensor([0])
+    places = [float(follower.place[0])]
+    for button in buttons:
+        game.step(np.array([player.MASK[button]], dtype=np.uint8), obs)
+        follower.follow(path.project(torch.from_numpy(obs)), row)
+        places.append(follower.progress(row).item() * (path.num_bins - 1))
+    return np.array(places)
+
+
+def along(movie, steps, path):
+    """Play a movie for some steps, following it."""
+    game = VecGameBoy(ROM, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
+    obs = np.zeros(game.obs_shape(), dtype=np.uint8)
+    game.reset(obs)
+    follower = Follower(path, 1)
+    for mask in read_movie(movie)[:steps]:
+        game.step(np.array([mask], dtype=np.uint8), obs)
+        follower.follow(path.project(torch.from_numpy(obs)), torch.tensor([0]))
+    return game, follower, obs
+
+
+TRICKS = {
+    "wait": ["-"] * 400,
+    "toggle the menu": ["Start", "B"] * 200,
+    "move its cursor": ["Start", *["Down"] * 400],
+    "to and fro": ["Up", "Up", "Down", "Down"] * 100,
+    "turn about": ["Left", "Right"] * 200,
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize("steps", [60, 140, 300])
+def test_tricks_earn_nothing(runs, path, trick, steps):
+    """Wherever an agent does the same for ever, its place stays about where it is."""
+    places = play(TRICKS[trick], along(MOVIES[2], steps, path), path)
+    assert places.max() - places[0] < 10
+    assert places[200:].max() - places[200] < 3  # and nothing is won by going on
+
+
+def test_the_painting_of_the_end_earns_nothing(runs, path):
+    painter = Player(ROM, 5)
+    painter.frames = []
+    painter.wander = painter.dawdle = 0.0
+    painter.sights = {area: [] for area in player.SIGHTS}
+    follower = Follower(path, 1)
+
+    def press(button, press=painter.press):
+        press(button)
+        frame = path.project(torch.from_numpy(painter.obs))
+        follower.follow(frame, torch.tensor([0]))
+        painter.frames.append(follower.progress(torch.tensor([0])).item() * (path.num_bins - 1))
+
+    painter.press = press
+    painter.begin()
+    for exit in (player.EXITS[player.BEDROOM], player.EXITS[player.HOUSE]):
+        painter.walk_to(exit)
+        painter.settle()
+    door = (22, 12)
+    painter.walk_to(door)
+    painter.settle()
+    assert painter.state.map == player.PAINTER
+    before = len(painter.frames)
+    for _ in range(8):
+        painter.talk((4, 0))
+    for _ in range(60):
+        painter.press("A")
+    watched = np.array(painter.frames[before:])
+    assert len(watched) > 80 and watched.max() < painter.frames[before - 1] + 25
+    assert watched.max() < 0.4 * path.num_bins
