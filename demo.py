@@ -1,10 +1,12 @@
 """Walk the whole path on the bundled game: recorded play in, an agent that plays from pixels out.
 
-    uv run python demo.py                    # 20 to 30 minutes on two CPU cores
+    uv run python demo.py                    # 15 minutes on two CPU cores
     uv run python demo.py --preset smoke     # the same path in miniature, nothing learned
 
 Ctrl-C keeps what is done; the same command goes on from there.
 """
+
+import quiet_threads  # noqa: F401
 
 import hashlib
 import json
@@ -67,8 +69,8 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
             pretrain_visual.Args(
                 data=frames,
                 out=out,
-                epochs=1 if smoke else 15,
-                dynamics_epochs=1 if smoke else 3,
+                epochs=1 if smoke else 6,
+                dynamics_epochs=1 if smoke else 2,
                 steps_per_epoch=4 if smoke else 100,
                 batch_size=16,
                 lr=2e-3,
@@ -86,7 +88,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
                 data=frames,
                 out=out,
                 backbone="small",
-                epochs=1 if smoke else 9,
+                epochs=1 if smoke else 4,
                 steps_per_epoch=4 if smoke else 50,
                 batch_size=32,
                 lr=1e-3,
@@ -110,8 +112,8 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
                 epochs=3,
                 lr=5e-4,
                 entropy_coef=0.015,
-                iterations=3 if smoke else 640,
-                time_limit_minutes=25.0,
+                iterations=3 if smoke else 200,
+                time_limit_minutes=9.5,
                 out=out / "checkpoints",
                 **common,
             ),

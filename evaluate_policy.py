@@ -7,6 +7,8 @@
 Milestones are read from the game's RAM and serve for nothing but this comparison.
 """
 
+import quiet_threads  # noqa: F401
+
 import hashlib
 import io
 import os

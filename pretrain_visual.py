@@ -10,6 +10,8 @@ pretrained_dynamics.pkl, and pretrain_metrics.json with figures from runs that t
 The same command again goes on exactly where it stopped.
 """
 
+import quiet_threads  # noqa: F401
+
 import math
 import time
 from dataclasses import asdict, dataclass

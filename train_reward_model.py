@@ -10,6 +10,8 @@ the runs themselves, aligned), and reward_metrics.json, which compares the two o
 never saw. The same command again goes on exactly where it stopped.
 """
 
+import quiet_threads  # noqa: F401
+
 import math
 import time
 from dataclasses import asdict, dataclass

@@ -15,6 +15,8 @@ and learns from its own play, by hindsight, which button leads there.
 Ctrl-C finishes the iteration and saves; the same command goes on where it stopped.
 """
 
+import quiet_threads  # noqa: F401
+
 import copy
 import hashlib
 import json

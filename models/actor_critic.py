@@ -32,7 +32,7 @@ class ActorCriticConfig:
     goals: int = 0
     """frames to come that the policy is shown, with the place on the path; 0: it sees latents
     alone"""
-    mixed: int = 24
+    mixed: int = 16
     """channels that compare what is seen with the goals, tile by tile"""
 
 

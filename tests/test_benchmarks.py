@@ -1,9 +1,11 @@
-"""Each benchmark of the emulator, tiny."""
+"""The benchmarks that need nothing made before, tiny."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks import path_length
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,3 +34,9 @@ def test_memory_does_not_grow():
     report = run("soak.py", *"--hours 0.01 --envs 4 --cycles 10_000".split())
     assert report["states_left"] == 0 and report["frames"] == 4 * 30 * 72
     assert report["growth_mib"] < 8, "10,000 states are some 400 MiB"
+
+
+def test_a_step_along_a_path_is_timed_at_each_length():
+    results = path_length.main(path_length.Args(lengths=(60, 400), rounds=2, steps=12, num_envs=4))
+    assert list(results) == ["60", "400"] and results["60"]["ratio"] == 1.0
+    assert all(row["ms_a_step"] > 0 for row in results.values())

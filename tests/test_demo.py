@@ -1,12 +1,14 @@
 """The whole path in miniature: `demo.py --preset smoke`."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 import demo
 import train_reward_model
+from benchmarks import ablations, path_truth
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,24 @@ def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(o
 
     assert demo.main(demo.Args(preset="smoke", out=out, device="cpu")) == report
     assert capsys.readouterr().out.count("done already") == 5
+
+
+def test_its_artefacts_serve_the_benchmarks(out, tmp_path):
+    """One iteration of a few conditions; the path against the RAM."""
+    only = "full,no-goals,reference-run-alone,no-information-gate,random-encoder"
+    args = ablations.Args(artefacts=out, out=tmp_path, steps=2048, seeds=1, only=only)
+    results = ablations.main(args)
+    assert list(results) == only.split(",")
+    assert (tmp_path / "ablations.png").stat().st_size > 0
+    with pytest.raises(ValueError, match=r"expected --only from full, .*, got none"):
+        ablations.main(replace(args, only="none"))
+
+    policy = out / "checkpoints" / "policy_final.pkl"
+    picture = tmp_path / "truth.png"
+    truth = path_truth.main(
+        path_truth.Args(artefacts=out, policy=policy, envs=2, steps=20, out=picture)
+    )
+    assert truth["policy"]["frames"] == 40 and picture.stat().st_size > 0
 
 
 def test_a_changed_flag_repeats_its_stage_and_all_after_it(out):

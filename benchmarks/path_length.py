@@ -1,0 +1,94 @@
+"""Does following a path cost the same, however long it is? Time of a step at several lengths.
+
+    uv run python -m benchmarks.path_length
+
+Paths are made of random pictures, three runs each. Lengths are taken in turn, round after round, so
+that a slow minute of the machine touches all; the figure is the ratio to the shortest. One step
+follows 32 trajectories, which stand all over the path: some sure, some lost.
+"""
+
+import quiet_threads  # noqa: F401
+
+import json
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cli import run_script
+from models.follower import Follower
+from models.path import PathConfig, PathModel, Pictures
+
+FRAMES_A_BIN = 6
+
+
+@dataclass
+class Args:
+    lengths: tuple[int, ...] = (350, 3_500, 35_000)
+    """bins of the paths"""
+    rounds: int = 7
+    """times that each is measured"""
+    steps: int = 60
+    """steps of a measurement"""
+    num_envs: int = 32
+    """trajectories followed at once"""
+
+
+def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
+    """Return a path whose bins show different things, each in several phases."""
+    config = PathConfig(bandwidth=2.5e-4, pace=1.2)
+    scenes = rng.normal(0, 0.25, (num_bins, 1, config.dims)) / config.dims**0.5
+    phases = rng.normal(0, 0.02, (num_bins, FRAMES_A_BIN, config.dims)) / config.dims**0.5
+    bank = torch.from_numpy((scenes + phases).reshape(-1, config.dims)).float()
+    rows = torch.arange(len(bank))
+    return PathModel(
+        config,
+        bank,
+        rows // FRAMES_A_BIN,
+        (rows + FRAMES_A_BIN).clamp(max=len(bank) - 1),
+        num_bins - 1 - rows // FRAMES_A_BIN,
+        torch.from_numpy(rng.random(num_bins) < 0.5),
+        Pictures(torch.zeros(0, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)),
+    )
+
+
+def seconds_a_step(path: PathModel, args: Args, rng: np.random.Generator) -> float:
+    """Follow trajectories from all over the path; every fourth shows nothing known."""
+    follower, rows = Follower(path, args.num_envs), torch.arange(args.num_envs)
+    begin = rng.integers(0, path.num_bins - args.steps - 1, args.num_envs)
+    bins = torch.from_numpy(begin)[:, None] + torch.arange(args.steps + 1)
+    x = path.bank[bins * FRAMES_A_BIN]  # (N, steps + 1, dims)
+    x[::4] += 1.0
+    follower.locate(x[:, 0], rows)
+    began = time.perf_counter()
+    for step in range(1, args.steps + 1):
+        follower.follow(x[:, step].contiguous(), rows)
+    return (time.perf_counter() - began) / args.steps
+
+
+def main(args: Args) -> dict:
+    """Print, as JSON, milliseconds a step (median of the rounds) and the ratio to the shortest."""
+    rng = np.random.default_rng(0)
+    paths = {length: make_path(length, rng) for length in args.lengths}
+    times: dict[int, list[float]] = {length: [] for length in paths}
+    for round_ in range(args.rounds + 1):
+        for length, path in paths.items():
+            taken = seconds_a_step(path, args, rng)
+            if round_:  # the first warms up
+                times[length].append(taken)
+    shortest = np.array(times[min(times)])
+    results = {}
+    for length, taken in times.items():
+        ratios = np.array(taken) / shortest
+        results[str(length)] = {
+            "ms_a_step": round(float(np.median(taken)) * 1000, 2),
+            "ratio": round(float(np.median(ratios)), 2),
+            "ratio_least_greatest": [round(float(r), 2) for r in (ratios.min(), ratios.max())],
+        }
+    print(json.dumps(results, indent=2))
+    return results
+
+
+if __name__ == "__main__":
+    run_script(main, Args)
