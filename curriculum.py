@@ -17,8 +17,6 @@ from training import StageTimer
 
 #: How far a loaded moment's score may lie from the one it was saved with, in runs.
 SCORE_TOLERANCE = 0.005
-#: How much higher, in runs, progress has to be to count as a new height.
-HIGHER = 0.005
 #: What a resumed run takes over of every environment, beside its emulator.
 PER_ENV = (
     *("score", "paid_score", "best_score", "sure"),
@@ -39,7 +37,7 @@ class CurriculumConfig:
     reward_interval: int = 64
     """steps between two payments of the progress delta, in all environments at once"""
     progress_scale: float = 10.0
-    """reward for the progress of one whole run"""
+    """reward for the progress of one whole run; more for longer runs (10 suits some minutes)"""
     time_penalty: float = 0.001
     """cost of a step"""
     episode_steps: int = 1024
@@ -152,7 +150,7 @@ class CurriculumEnvs:
         archive with menus.
         """
         self.score[envs] = self.progress.score(self.obs[envs], envs)
-        higher = self.score > self.best_score + HIGHER
+        higher = self.score > self.best_score + self.progress.higher
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
         worthy = [

@@ -88,7 +88,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
                 data=frames,
                 out=out,
                 backbone="small",
-                epochs=1 if smoke else 4,
+                epochs=1 if smoke else 3,
                 steps_per_epoch=4 if smoke else 50,
                 batch_size=32,
                 lr=1e-3,

@@ -12,7 +12,7 @@ import quiet_threads  # noqa: F401
 import hashlib
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -72,8 +72,11 @@ class Args:
 class Agent(Protocol):
     """What plays N episodes at once."""
 
+    def begin(self, begin: "Beginnings") -> None:
+        """See the way to where the episodes begin."""
+
     def watch(self, obs: np.ndarray) -> None:
-        """See obs (N, 144, 160, 3) uint8; called for every step, also before the agent plays."""
+        """See obs (N, 144, 160, 3) uint8, once a step."""
 
     def act(self) -> np.ndarray:
         """Return action indices (N,) for what was seen last."""
@@ -105,6 +108,9 @@ class RandomAgent:
 
     def __init__(self, episodes: int, seed: int):
         self.episodes, self.rng = episodes, np.random.default_rng(seed)
+
+    def begin(self, begin: "Beginnings") -> None:
+        """See nothing."""
 
     def watch(self, obs: np.ndarray) -> None:
         """See nothing."""
@@ -145,6 +151,14 @@ class TrainedAgent:
         """Pictures of the path that the policy is shown, (N, goals), None without a path."""
         return self.progress.follower.goals if self.progress else None
 
+    def begin(self, begin: "Beginnings") -> None:
+        """Follow the path to the beginnings; what has lost it is looked for everywhere once."""
+        for index in begin.steps:
+            self.watch(begin.frames[index])
+        if self.progress and begin.is_movie:
+            for env in np.flatnonzero(~self.progress.follower.sure.numpy(force=True)):
+                self.progress.locate(self.obs[env], env)
+
     def watch(self, obs: np.ndarray) -> None:
         """Follow the path, if there is one."""
         self.obs = obs
@@ -167,18 +181,28 @@ class TrainedAgent:
         return drawn[:, 0].cpu().numpy()
 
 
-def beginnings(masks: np.ndarray, game: Game, args: Args) -> tuple[list[bytes], np.ndarray]:
-    """Return the way to where episodes begin, after `masks` and a random wait.
+@dataclass
+class Beginnings:
+    """Where N episodes begin, and the ways there."""
 
-    That is the state each begins in, and the frames on its way there, (steps, N, 144, 160, 3)
-    uint8; a shorter way stays at its first frame for a while.
-    """
+    states: list[bytes]
+    """exported states, one an episode"""
+    frames: np.ndarray
+    """(T, 144, 160, 3) uint8: what is seen on the way"""
+    steps: np.ndarray
+    """(S, N) which of these each sees, step by step; a shorter way stays at its first frame"""
+    is_movie: bool
+    """they begin in the middle of the game"""
+
+
+def beginnings(masks: np.ndarray, game: Game, args: Args) -> Beginnings:
+    """Return where episodes begin: after `masks`, then a random wait."""
     masks = np.append(masks, np.zeros(args.noop_max, dtype=np.uint8))
     states, frames = play_masks(masks, game)
     last = len(masks) - 1 - args.noop_max
     ends = last + np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
     steps = np.arange(ends.max() + 1)[:, None] - (ends.max() - ends)
-    return [states[end] for end in ends], frames[steps.clip(min=0)]
+    return Beginnings([states[end] for end in ends], frames, steps.clip(min=0), last > 0)
 
 
 def play(
@@ -186,17 +210,16 @@ def play(
     game: Game,
     args: Args,
     timing: dict[str, int],
-    states: list[bytes],
-    way: np.ndarray,
+    begin: Beginnings,
     name: str,
 ) -> Episodes:
-    """Play an episode of `args.steps` steps from each of `states`, to which `way` has led."""
+    """Play an episode of `args.steps` steps from each beginning."""
+    states = begin.states
     emulators = VecGameBoy(game.rom, len(states), **timing)
     obs = np.zeros(emulators.obs_shape(), dtype=np.uint8)
     for env, state in enumerate(states):
         emulators.import_state(env, state)
-    for frames in way:
-        agent.watch(frames)
+    agent.begin(begin)
     emulators.render(obs)
     shown = min(args.gif_steps, args.steps)
     episodes = Episodes(
@@ -316,8 +339,7 @@ def explain(
     agent: TrainedAgent,
     game: Game,
     timing: dict[str, int],
-    state: bytes,
-    way: np.ndarray,
+    begin: Beginnings,
     episodes: Episodes,
     index: int,
     count: int,
@@ -329,19 +351,17 @@ def explain(
     """
     places = episodes.places[:, index]
     stall = int(places.argmax())
-    begin = max(0, min(stall - count // 2, len(places) - count))
-    end = min(begin + count, len(places))
+    first = max(0, min(stall - count // 2, len(places) - count))
     emulators = VecGameBoy(game.rom, 1, **timing)
     obs = np.zeros(emulators.obs_shape(), dtype=np.uint8)
-    emulators.import_state(0, state)
-    for frames in way:
-        agent.watch(frames)
+    emulators.import_state(0, begin.states[index])
+    agent.begin(replace(begin, steps=begin.steps[:, [index]]))
     emulators.render(obs)
     rows = []
-    for step in range(end):
+    for step in range(min(first + count, len(places))):
         agent.act()
         action = int(episodes.actions[step, index])
-        if step >= begin:
+        if step >= first:
             rows.append(_explain_step(agent, obs[0], step, action))
         emulators.step(action_masks(np.array([action])), obs)
         agent.watch(obs)
@@ -429,13 +449,13 @@ def main(args: Args) -> dict:
     timing = {key: checkpoint[key] for key in ("frame_skip", "hold_frames")}
     trained_from = np.array(checkpoint["start_masks"], dtype=np.uint8)
     masks = start_masks(args.start_movie) if args.start_movie else trained_from
-    states, way = beginnings(masks, game, args)
+    begin = beginnings(masks, game, args)
     agents = {
         "trained": TrainedAgent(policy, path, args.episodes, args.seed, args.greedy),
         "random": RandomAgent(args.episodes, args.seed),
     }
     episodes = {
-        name: play(agent, game, args, timing, states, way, name) for name, agent in agents.items()
+        name: play(agent, game, args, timing, begin, name) for name, agent in agents.items()
     }
     args.out.mkdir(parents=True, exist_ok=True)
     shown = {name: median_episode(e) for name, e in episodes.items()}
@@ -443,14 +463,13 @@ def main(args: Args) -> dict:
         "trained": draw_episode(episodes["trained"], shown["trained"], path),
         "random": draw_episode(episodes["random"], shown["random"], None),
     }
-    videos["both"] = np.concatenate([videos["trained"], videos["random"]], axis=2)
+    gap = np.full((*videos["random"].shape[:2], GAP), 255, dtype=np.uint8)
+    videos["both"] = np.concatenate([videos["trained"], gap, videos["random"]], axis=2)
     gifs = {name: write_gif(args.out / f"{name}.gif", video) for name, video in videos.items()}
     if args.explain:
         one = shown["trained"]
         agent = TrainedAgent(policy, path, 1)
-        picture = explain(
-            agent, game, timing, states[one], way[:, [one]], episodes["trained"], one, args.explain
-        )
+        picture = explain(agent, game, timing, begin, episodes["trained"], one, args.explain)
         picture.save(args.out / "explain.png")
         print(f"wrote {args.out / 'explain.png'}: episode {one}")
     results = {name: summarise(e, game) for name, e in episodes.items()}

@@ -28,7 +28,7 @@ from models.alignment import different_frames, fit_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.follower import follow_run
 from models.ordering import ordering_metrics, rank_correlation
-from models.path import save_path
+from models.path import PathConfig, save_path
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
 from training import (
     autocast,
@@ -70,6 +70,8 @@ class Args:
     """start again, whatever an earlier training left"""
     reference_run: str | None = None
     """run that the path is measured along; default: the one with the fewest different frames"""
+    path_reach: float = PathConfig.reach
+    """times the recorded pace that a place on the path may lie ahead of the last sure one"""
 
     backbone: str = "resnet34"
     """resnet34, resnet18, or small (for CPUs)"""
@@ -105,6 +107,8 @@ def main(args: Args) -> dict:
     config = RewardModelConfig(args.backbone, args.grey, args.half_size)
     if args.batch_size < 1:
         raise ValueError(f"expected --batch-size >= 1, got {args.batch_size}")
+    if args.path_reach <= 0:
+        raise ValueError(f"expected --path-reach above 0, got {args.path_reach}")
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
     refuse_to_replace([args.out / "reward_resnet34.pkl", args.out / "reward_path.pkl"])
@@ -139,7 +143,7 @@ def main(args: Args) -> dict:
         "score": ordering_metrics(scores, [run.fps for run in val]),
     }
     began = time.perf_counter()
-    path = fit_path([run.frames for run in train], reference)
+    path = fit_path([run.frames for run in train], reference, args.path_reach)
     save_path(args.out / "reward_path.pkl", path)
     followed = [follow_run(path, run.frames) for run in val]
     metrics["path"] = ordering_metrics(followed, [run.fps for run in val]) | {

@@ -473,16 +473,20 @@ def find_reward(args: Args) -> Path:
     return args.reward_model
 
 
+def is_path(args: Args) -> bool:
+    """Say whether the reward is the place on a path."""
+    return args.reward == "path" or artefact_kind(find_reward(args)) == PATH_KIND
+
+
 def find_guide(args: Args) -> Path | None:
     """Return the path that guides the policy: the one told, or the one of or beside the reward."""
     reward = find_reward(args)
-    is_path = artefact_kind(reward) == PATH_KIND
     if args.guide == "none":
         return None
     if args.guide == "auto":
-        beside = reward if is_path else reward.with_name("reward_path.pkl")
+        beside = reward if is_path(args) else reward.with_name("reward_path.pkl")
         return beside if beside.is_file() else None
-    if is_path and Path(args.guide) != reward:
+    if is_path(args) and Path(args.guide) != reward:
         raise ValueError(
             f"expected --guide auto or none where a path is the reward, got {args.guide}: what is "
             "paid and what is shown must be one path"
@@ -495,7 +499,7 @@ def make_agent(args: Args, game: Game) -> Agent:
     torch.manual_seed(args.seed)
     device = pick_device(args.device)
     guide = find_guide(args)
-    progress = load_progress(find_reward(args), guide, args.num_envs, device)
+    progress = load_progress(find_reward(args), is_path(args), guide, args.num_envs, device)
     if args.pretrained_encoder:
         encoder = load_encoder(args.pretrained_encoder, device)
     else:

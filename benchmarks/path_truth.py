@@ -53,14 +53,8 @@ class Args:
     """of the agents"""
 
 
-class Masher:
+class Masher(RandomAgent):
     """Presses A or Start."""
-
-    def __init__(self, episodes: int, seed: int):
-        self.episodes, self.rng = episodes, np.random.default_rng(seed)
-
-    def watch(self, obs: np.ndarray) -> None:
-        """See nothing."""
 
     def act(self) -> np.ndarray:
         """Return action indices (N,)."""

@@ -216,12 +216,15 @@ def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
     return max(1.0, float(gains.quantile(0.95)))
 
 
-def fit_path(runs: Sequence[np.ndarray], reference: int | None = None) -> PathModel:
+def fit_path(
+    runs: Sequence[np.ndarray], reference: int | None = None, reach: float = PathConfig.reach
+) -> PathModel:
     """Build a path from runs, each (T, 144, 160, 3) uint8.
 
     The reference, by default the most direct run, is the measure; the others linger and stray
-    elsewhere, so their own clocks say little: each is aligned with it. Raises ValueError when there
-    is no run, or the reference shows fewer than two different frames.
+    elsewhere, so their own clocks say little: each is aligned with all before it, the most direct
+    first. `reach` is the path's (PathConfig). Raises ValueError when there is no run, or the
+    reference shows fewer than two different frames.
     """
     if not runs:
         raise ValueError("a path needs at least one run of frames, got none")
@@ -248,7 +251,7 @@ def fit_path(runs: Sequence[np.ndarray], reference: int | None = None) -> PathMo
     places = without_detours([places[i] for i in range(len(runs))], reference, len(starts))
     num_bins = 1 + max(int(place.max()) for place in places)
     shared = shared_moments(projected, places, num_bins, bandwidth)
-    config = PathConfig(bandwidth=bandwidth, pace=recorded_pace(places))
+    config = PathConfig(bandwidth=bandwidth, pace=recorded_pace(places), reach=reach)
     return _bank(config, runs, projected, places, shared)
 
 

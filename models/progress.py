@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.checkpoint import artefact_kind
 from models.follower import Follower
 from models.frame_cache import FrameCache
-from models.path import KIND as PATH_KIND
 from models.path import load_path
 from models.reward_model import RewardModel, load_reward_model
 
@@ -24,6 +22,8 @@ class Progress:
 
     scores_every_step: bool
     """scores cost nothing; else only those are asked for that are paid"""
+    higher: float
+    """how much more progress counts as a new height"""
 
     def __init__(self, follower: Follower | None):
         self.follower = follower
@@ -88,6 +88,7 @@ class ScoreProgress(Progress):
     """A single frame's score by the reward model; a path, if any, only guides."""
 
     scores_every_step = False
+    higher = 0.005
 
     def __init__(self, model: RewardModel, follower: Follower | None = None):
         super().__init__(follower)
@@ -105,19 +106,27 @@ class PathProgress(Progress):
 
     scores_every_step = True
 
+    def __init__(self, follower: Follower):
+        super().__init__(follower)
+        self.higher = 1.5 / follower.path.num_bins
+
     def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
         """Return where the beliefs are."""
         return self.follower.progress(self._rows(envs)).cpu().numpy()
 
 
 def load_progress(
-    reward: Path, guide: Path | None, num_envs: int, device: torch.device | str = "cpu"
+    reward: Path,
+    is_path: bool,
+    guide: Path | None,
+    num_envs: int,
+    device: torch.device | str = "cpu",
 ) -> Progress:
     """Load the reward that the artefact `reward` is, and the path `guide` to follow beside it.
 
     Raises ArtefactError when a file is missing or of another kind.
     """
-    if artefact_kind(reward) == PATH_KIND:
+    if is_path:
         return PathProgress(Follower(load_path(reward, device), num_envs))
     model = load_reward_model(reward, device)
     return ScoreProgress(model, Follower(load_path(guide, device), num_envs) if guide else None)

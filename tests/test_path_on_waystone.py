@@ -75,6 +75,35 @@ def test_a_run_with_a_defeat_is_followed_through_it(runs):
     assert places[-1] >= 0.99 * (path.num_bins - 1)
 
 
+def sampled_differently(movie, every, phase):
+    """Return what a video at another pace shows of a movie: one frame in `every`."""
+    game = VecGameBoy(ROM, 1, 1, hold_frames=1, num_threads=1)
+    obs = np.zeros(game.obs_shape(), dtype=np.uint8)
+    game.reset(obs)
+    frames = []
+    for step, mask in enumerate(read_movie(movie)):
+        for frame in range(FRAME_SKIP):
+            pressed = mask if frame < HOLD_FRAMES else 0
+            game.step(np.array([pressed], dtype=np.uint8), obs)
+            if (step * FRAME_SKIP + frame) % every == phase:
+                frames.append(obs[0].copy())
+    return np.stack(frames)
+
+
+def test_recordings_of_another_pace_each_with_a_phase_of_its_own_are_followed():
+    """Pictures in the middle of a step of the walk, no two runs with the same."""
+    films = {
+        movie.stem: sampled_differently(movie, 23, 7 * number % 23)
+        for number, movie in enumerate(MOVIES)
+    }
+    path = fit_path([film for name, film in films.items() if name not in HELD_OUT])
+    assert path.config.bandwidth > 1e-3  # found from the runs
+    for name in HELD_OUT:
+        progress = follow_run(path, films[name])
+        assert progress[-1] >= 0.99
+        assert rank_correlation(progress, np.arange(len(progress))) >= 0.99
+
+
 class Forgetful(Player):
     """Goes on without one thing that all runs do, as far as the game lets it, then to and fro."""
 

@@ -492,7 +492,7 @@ def test_evaluation_counts_milestones_and_draws(args, tmp_path):
     assert min(results["random"]["milestones_per_episode"]) >= 2  # the intro's
     assert results == json.loads((tmp_path / "evaluation" / "results.json").read_text())
     with Image.open(tmp_path / "evaluation" / "both.gif") as gif:
-        assert gif.size == (160 + 4 + 160 + 160, 144 + 14) and gif.n_frames > 1
+        assert gif.size == (160 + 4 + 160 + 4 + 160, 144 + 14) and gif.n_frames > 1
     again = evaluate_policy.main(replace(evaluation, out=tmp_path / "again"))
     assert again["trained"] == results["trained"]
 
