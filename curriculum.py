@@ -208,8 +208,8 @@ class CurriculumEnvs:
         env = np.array([0])
         self.progress.reset(env)
         for frame in frames:
-            sure = self.progress.follow(frame[None], env)
-        if not sure[0] and self.config.start_movie:
+            self.progress.follow(frame[None], env)
+        if self.config.start_movie and self.progress.lost(env)[0]:
             self.progress.locate(frames[-1], 0)
         score = self.progress.score(frames[-1:], env)
         return Entry(states[-1], self.progress.save(env)[0], float(score[0]))

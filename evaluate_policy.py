@@ -62,7 +62,7 @@ class Args:
     """steps from the start that the GIFs show"""
     explain: int = 0
     """steps to draw in explain.png, each with screen, goals, belief, actions and value: of the
-    median episode, up to where its place on the path was last a new height; 0: none"""
+    median episode, around where its place on the path was highest; 0: none"""
     out: Path = Path("runs/evaluation")
     """directory of results.json, the GIFs and TensorBoard's files"""
     device: str = "auto"
@@ -130,8 +130,9 @@ class TrainedAgent:
         episodes: int,
         seed: int = 0,
         greedy: bool = False,
+        is_paid_by_path: bool = False,
     ):
-        self.policy, self.greedy = policy, greedy
+        self.policy, self.greedy, self.is_paid_by_path = policy, greedy, is_paid_by_path
         device = next(policy.parameters()).device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.memory = policy.initial_memory(episodes)
@@ -156,7 +157,7 @@ class TrainedAgent:
         for index in begin.steps:
             self.watch(begin.frames[index])
         if self.progress and begin.is_movie:
-            for env in np.flatnonzero(~self.progress.follower.sure.numpy(force=True)):
+            for env in np.flatnonzero(self.progress.lost(self.rows.numpy(force=True))):
                 self.progress.locate(self.obs[env], env)
 
     def watch(self, obs: np.ndarray) -> None:
@@ -344,8 +345,10 @@ def explain(
     index: int,
     count: int,
 ) -> Image.Image:
-    """Draw the last `count` steps up to where an episode's place was last a new height, and as
-    many after it: screen, goals, belief, probabilities of the buttons, value.
+    """Draw `count` steps of an episode, around the one with the highest place.
+
+    Of each: screen, goals, belief, probabilities of the buttons, and the value where it means
+    something, which is in what is paid by the path.
 
     The episode is played again from its actions; `agent` is a fresh one for one episode.
     """
@@ -377,7 +380,8 @@ def explain(
 def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: int) -> Image.Image:
     """Draw one step in a row: screen, goals, then belief over bins, buttons and value in bars."""
     panels = [screen[..., 0]]
-    text = f"step {step}: {BUTTONS[action]}\nvalue {agent.values[0]:.2f}"
+    text = f"step {step}: {BUTTONS[action]}\n"
+    text += f"value {agent.values[0]:.2f}" if agent.is_paid_by_path else ""
     belief = np.zeros(1)
     if agent.progress:
         follower = agent.progress.follower
@@ -434,7 +438,13 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
 
 def main(args: Args) -> dict:
     """Play both agents at the same budget, write results.json and the GIFs; returns the results."""
-    for flag, low in {"steps": 1, "episodes": 1, "gif_steps": 1, "noop_max": 0}.items():
+    for flag, low in {
+        "steps": 1,
+        "episodes": 1,
+        "gif_steps": 1,
+        "noop_max": 0,
+        "explain": 0,
+    }.items():
         if getattr(args, flag) < low:
             name = f"--{flag.replace('_', '-')}"
             raise ValueError(f"expected {name} of {low} or more, got {getattr(args, flag)}")
@@ -466,12 +476,6 @@ def main(args: Args) -> dict:
     gap = np.full((*videos["random"].shape[:2], GAP), 255, dtype=np.uint8)
     videos["both"] = np.concatenate([videos["trained"], gap, videos["random"]], axis=2)
     gifs = {name: write_gif(args.out / f"{name}.gif", video) for name, video in videos.items()}
-    if args.explain:
-        one = shown["trained"]
-        agent = TrainedAgent(policy, path, 1)
-        picture = explain(agent, game, timing, begin, episodes["trained"], one, args.explain)
-        picture.save(args.out / "explain.png")
-        print(f"wrote {args.out / 'explain.png'}: episode {one}")
     results = {name: summarise(e, game) for name, e in episodes.items()}
     results |= {
         "game": game.name,
@@ -487,6 +491,13 @@ def main(args: Args) -> dict:
     write_json(args.out / "results.json", results)
     print(format_table(results["trained"], results["random"], len(game.milestones)))
     print(f"wrote {args.out / 'results.json'} and {results['gif']} (left trained, right random)")
+    if args.explain:
+        one = shown["trained"]
+        paid_by_path = checkpoint.get("is_paid_by_path", False)
+        agent = TrainedAgent(policy, path, 1, is_paid_by_path=paid_by_path)
+        picture = explain(agent, game, timing, begin, episodes["trained"], one, args.explain)
+        picture.save(args.out / "explain.png")
+        print(f"wrote {args.out / 'explain.png'}: episode {one}")
     return results
 
 

@@ -118,6 +118,17 @@ def main(args: Args) -> dict:
         raise ValueError(f"expected 2 or more runs (one is held out), got {len(runs)}")
     reference = find_reference(train, args.reference_run)
 
+    began = time.perf_counter()  # the path first: it tells at once where runs do not fit
+    path = fit_path([run.frames for run in train], reference, args.path_reach)
+    save_path(args.out / "reward_path.pkl", path)
+    followed = [follow_run(path, run.frames) for run in val]
+    if not path.shared.any():
+        print(
+            "warning: no moment is shared by all runs (it takes three), so nothing holds a place "
+            "back from what was not seen: add runs"
+        )
+    path_seconds = time.perf_counter() - began
+
     torch.manual_seed(args.seed)
     model = RewardModel(config).to(device)
     if args.channels_last:
@@ -142,17 +153,13 @@ def main(args: Args) -> dict:
         "training": spent | {"rises_over_training_runs": rises},
         "score": ordering_metrics(scores, [run.fps for run in val]),
     }
-    began = time.perf_counter()
-    path = fit_path([run.frames for run in train], reference, args.path_reach)
-    save_path(args.out / "reward_path.pkl", path)
-    followed = [follow_run(path, run.frames) for run in val]
     metrics["path"] = ordering_metrics(followed, [run.fps for run in val]) | {
         "ends_at": [float(places[-1]) for places in followed],
         "bins": path.num_bins,
         "shared_bins": int(path.shared.sum()),
         "bandwidth": path.config.bandwidth,
         "pace": path.config.pace,
-        "seconds": time.perf_counter() - began,
+        "seconds": path_seconds,
     }
     write_json(args.out / "reward_metrics.json", metrics)
     print(f"held-out runs: {', '.join(metrics['val_runs'])}")

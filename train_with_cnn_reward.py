@@ -135,6 +135,8 @@ class Rollout:
     """progress that had been paid for"""
     after: torch.Tensor
     """latents (T, N, D, 9, 10) of the frame that the action led to, before any restart"""
+    moved: torch.Tensor
+    """bool: the action changed the screen"""
     goals: torch.Tensor
     """(T, N, goals) pictures of the path that the policy was shown; no goals without a guide"""
     place: torch.Tensor
@@ -267,7 +269,9 @@ class Agent:
             sure.append(envs.sure.mean())
             reward = torch.from_numpy(reward).to(self.device)
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
+            before = latents
             inputs, latents = self.look()
+            moved = (latents - before).abs().amax(dim=(1, 2, 3)) > SCREEN_CHANGED
             if args.novelty_coef:
                 sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
                 bonus = self.novelty(sights)
@@ -276,6 +280,7 @@ class Agent:
             logits, values, memory, goals, place = self._act(latents, everyone)
             boundary = terminated | truncated
             columns["after"].append(latents)
+            columns["moved"].append(moved)
             columns["rewards"].append(reward)
             columns["next_values"].append(values * torch.from_numpy(~terminated).to(self.device))
             columns["boundaries"].append(torch.from_numpy(boundary).to(self.device))
@@ -419,8 +424,7 @@ class Agent:
         starts, paid = rollout.starts[:, rows], rollout.paid[:, rows]
         logits, _, _ = self.policy(latents, starts, rollout.memory[rows], paid, outlook)
         actions = rollout.actions[:, rows]
-        with torch.no_grad():
-            moved = (rollout.after[:, rows] - latents).abs().amax(dim=(2, 3, 4)) > SCREEN_CHANGED
+        moved = rollout.moved[:, rows]
         loss = F.cross_entropy(
             logits.flatten(0, 1), actions.flatten(), reduction="none", label_smoothing=0.1
         ).view_as(actions)
@@ -552,6 +556,10 @@ def check(args: Args) -> None:
         if not 0 <= value <= 1 or (name == "return_filter" and value == 0):
             flag, low = f"--{name.replace('_', '-')}", "above 0" if value == 0 else "from 0"
             raise ValueError(f"expected {flag} {low} to 1, got {value}")
+    for name in ("novelty_coef", "hindsight_coef", "entropy_coef", "value_coef", "lr"):
+        if not 0 <= getattr(args, name) < math.inf:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"expected {flag} of 0 or more, got {getattr(args, name)}")
     if args.num_steps % args.reward_interval and args.return_filter < 1:
         raise ValueError(
             f"expected --num-steps to be a multiple of --reward-interval ({args.reward_interval}), "
@@ -686,6 +694,7 @@ def main(args: Args) -> dict:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
         extra |= {"start_masks": start_masks(args.start_movie).tolist(), "guide": kept_path}
+        extra |= {"is_paid_by_path": is_path(args)}
         save_policy(args.out / name, agent.policy, **extra)
 
     def save(iteration: int) -> None:

@@ -62,7 +62,7 @@ def random_encoder(args: Args) -> Path:
 
 
 def reference_alone(args: Args) -> Path:
-    """Make a path of the reference run alone: its frames are the only goals."""
+    """Make a path of the reference run alone: its goals, its places, and nothing shared."""
     path = args.out / "path_of_the_reference.pkl"
     runs = [run.frames for run in split_runs(find_runs(args.artefacts / "frames"))[0]]
     save_path(path, fit_path([min(runs, key=different_frames)]))
@@ -122,7 +122,7 @@ def read_curve(path: Path, points: np.ndarray, width: int) -> np.ndarray:
 
 def summarise(curves: np.ndarray) -> dict:
     """Return figures of a condition from its curves, (seeds, points): the end, and by seed."""
-    ends = curves[:, -1]
+    ends = np.nan_to_num(curves[:, -1])  # no episode from power-on ended: none reached anything
     low, high = bootstrap_interval(ends)
     return {"mean": float(ends.mean()), "interval": [low, high], "by_seed": ends.tolist()}
 
@@ -167,7 +167,11 @@ def main(args: Args) -> dict:
         curves[name] = np.stack(lines)
         draw(args.out / "ablations.png", points, curves)
     results = {name: summarise(lines) for name, lines in curves.items()}
-    write_json(args.out / "ablations.json", {"steps": args.steps, "conditions": results})
+    table = args.out / "ablations.json"
+    known = json.loads(table.read_text()) if table.exists() else {}
+    same = (known.get("steps"), known.get("seeds")) == (args.steps, args.seeds)
+    conditions = (known["conditions"] if same else {}) | results
+    write_json(table, {"steps": args.steps, "seeds": args.seeds, "conditions": conditions})
     print(f"\nmilestones of fresh episodes, last tenth of {args.steps:,} steps, {args.seeds} seeds")
     for name, row in results.items():
         low, high = row["interval"]

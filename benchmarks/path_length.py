@@ -69,6 +69,11 @@ def seconds_a_step(path: PathModel, args: Args, rng: np.random.Generator) -> flo
 
 def main(args: Args) -> dict:
     """Print, as JSON, milliseconds a step (median of the rounds) and the ratio to the shortest."""
+    if min(args.rounds, args.steps, args.num_envs) < 1 or min(args.lengths) < args.steps + 2:
+        raise ValueError(
+            "expected 1 or more rounds, steps and trajectories, and --lengths over the steps, got "
+            f"{args.rounds}, {args.steps}, {args.num_envs} and {args.lengths}"
+        )
     rng = np.random.default_rng(0)
     paths = {length: make_path(length, rng) for length in args.lengths}
     times: dict[int, list[float]] = {length: [] for length in paths}

@@ -250,6 +250,11 @@ def fit_path(
             bank = torch.cat([bank, projected[i]])[order]
     places = without_detours([places[i] for i in range(len(runs))], reference, len(starts))
     num_bins = 1 + max(int(place.max()) for place in places)
+    if num_bins < max(2, len(starts) // 10):
+        raise ValueError(
+            f"a path needs runs of one game, got runs with {num_bins} of {len(starts)} moments in "
+            "common: sort out the others, or name another --reference-run"
+        )
     shared = shared_moments(projected, places, num_bins, bandwidth)
     config = PathConfig(bandwidth=bandwidth, pace=recorded_pace(places), reach=reach)
     return _bank(config, runs, projected, places, shared)
@@ -267,7 +272,10 @@ def _bank(
     offsets = np.cumsum([0, *map(len, projected)])
     frames, bins = torch.cat(list(projected)), torch.cat(list(places))
     following = torch.cat([n + int(o) for (n, _), o in zip(follow, offsets, strict=False)])
-    left = torch.cat([steps for _, steps in follow])
+    # A run that stops early is not at the end for it: what it leaves out is left.
+    last = len(shared) - 1
+    ends = [last - int(place[-1]) for place in places]
+    left = torch.cat([steps + end for (_, steps), end in zip(follow, ends, strict=True)])
     # By bin, and in it those that are soonest at the end first: of twins these are kept.
     order = torch.from_numpy(np.lexsort((left.numpy(), bins.numpy())))
     edges = torch.searchsorted(bins[order], torch.arange(len(shared) + 1)).tolist()
@@ -289,5 +297,7 @@ def _bank(
     pictures = Pictures.pack(
         runs[run][row - offsets[run]] for run, row in zip(which, rows.tolist(), strict=True)
     )
-    next_row = stands_for[following[rows]]
-    return PathModel(config, frames[rows], bins[rows], next_row, left[rows], shared, pictures)
+    bins, next_row = bins[rows], stands_for[following[rows]]
+    stops = (next_row == torch.arange(len(rows))) & (bins < last)  # others go on from there
+    next_row[stops] = torch.searchsorted(bins, bins[stops] + 1).clamp(max=len(rows) - 1)
+    return PathModel(config, frames[rows], bins, next_row, left[rows], shared, pictures)

@@ -49,7 +49,8 @@ def save_checkpoint(path: Path | str, kind: str, config: Any, state_dict: dict, 
         **extra,
     }
     try:
-        torch.save(content, temporary)
+        with temporary.open("wb") as file:  # to a name, torch would write that name into the file
+            torch.save(content, file)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -20,6 +20,8 @@ SCALARS = (
     "rival_start",
     "rival_low",
     "rival_high",
+    "rival_front",
+    "rival_shown",
     "rival_age",
 )
 
@@ -48,6 +50,7 @@ class Follower:
         self.belief[rows, 0] = 1.0
         for name in SCALARS:
             getattr(self, name)[rows] = 0
+        self.goals[rows], self.sure[rows] = 0, False
         self.front[rows] = self.path.limit[0]
         self.rival_start[rows] = -1
 
@@ -92,7 +95,7 @@ class Follower:
     @torch.inference_mode()
     def follow(self, x: torch.Tensor, rows: torch.Tensor) -> None:
         """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims)."""
-        path, config = self.path, self.path.config
+        path = self.path
         start = self.start[rows]
         distance, near = path.compare(x, start)
         allowed = torch.minimum(self.front[rows], self._within_reach(rows))
@@ -105,10 +108,9 @@ class Follower:
         self.belief[rows], self.start[rows] = self._centre(belief, start, place)
 
         self.rival_start[rows[sure]] = -1
-        lost = rows[self.since[rows] >= config.lost_after]
-        if len(lost):
-            x = x[self.since[rows] >= config.lost_after]
-            self._challenge(x, lost)
+        lost = self.lost(rows)
+        if lost.any():
+            self._challenge(x[lost], rows[lost])
 
     def _within_reach(self, rows: torch.Tensor) -> torch.Tensor:
         """Return how far trajectories can have come since their last sure place, (B,)."""
@@ -161,8 +163,11 @@ class Follower:
             return
         start = self.rival_start[rows]
         distance, near = path.compare(x, start)
-        allowed = path.limit[self.rival_high[rows]]
-        belief, place, sure, _ = self._weigh(self.rival[rows], start, near, allowed)
+        allowed = self.rival_front[rows]
+        belief, place, sure, confirmed = self._weigh(self.rival[rows], start, near, allowed)
+        further = path.limit[confirmed.clamp_min(0)] > allowed  # it shows a shared moment anew
+        self.rival_front[rows] = torch.maximum(allowed, path.limit[confirmed.clamp_min(0)])
+        self.rival_shown[rows] += (further & (confirmed >= 0)).long()
         self.rival_low[rows] = torch.where(
             sure, torch.minimum(self.rival_low[rows], place), self.rival_low[rows]
         )
@@ -174,13 +179,13 @@ class Follower:
         self.rival[rows], self.rival_start[rows] = self._centre(belief, start, place)
 
         low, high = self.rival_low[rows], self.rival_high[rows]
-        shown = path.shared_before[high + 1] - path.shared_before[low]
-        passed = torch.where(low > self.front[rows], shown >= config.elsewhere, high - low >= 3)
+        beyond = low > self.front[rows]
+        passed = torch.where(beyond, self.rival_shown[rows] >= config.elsewhere, high - low >= 3)
         proved = sure & passed & (high <= self._within_reach(rows))
         won = rows[proved]
         self.belief[won], self.start[won] = self.rival[won], self.rival_start[won]
         self.place[won], self.since[won], self.sure[won] = place[proved], 0, True
-        self.front[won] = torch.maximum(self.front[won], path.limit[place[proved]])
+        self.front[won] = torch.maximum(self.front[won], self.rival_front[won])
         self.rival_start[won] = -1
         self.rival_start[rows[self.rival_age[rows] > config.lost_after]] = -1
 
@@ -197,7 +202,9 @@ class Follower:
         self.rival[rows] = 0.0
         self.rival[rows, place - self.rival_start[rows]] = 1.0
         self.rival_low[rows] = self.rival_high[rows] = place
-        self.rival_age[rows] = 0
+        front = self.front[rows]
+        self.rival_front[rows] = torch.where(place <= front, front, path.limit[place])
+        self.rival_shown[rows] = self.rival_age[rows] = 0
 
     def arrived(self, rows: torch.Tensor) -> torch.Tensor:
         """Say which trajectories are for sure in the last bin, (B,) bool."""
@@ -215,7 +222,7 @@ class Follower:
         x: their frames, (B, dims). Of places that look the same the first is taken.
         """
         path = self.path
-        distance = path.everywhere(x)
+        distance = path.everywhere(x)  # (B, M)
         close = distance <= distance.amin(dim=1, keepdim=True) + 0.1 * path.config.bandwidth
         place = path.bins[close.int().argmax(dim=1)]
         self.reset(rows)
@@ -223,6 +230,12 @@ class Follower:
         self.belief[rows] = 0.0
         self.belief[rows, place - self.start[rows]] = 1.0
         self.place[rows], self.front[rows] = place, path.limit[place]
+        near_here, _ = path.compare(x, self.start[rows])
+        self.goals[rows] = path.guide(near_here, self.start[rows], place)
+
+    def lost(self, rows: torch.Tensor) -> torch.Tensor:
+        """Say which trajectories have been unsure for so long that they are looked for, (B,)."""
+        return self.since[rows] >= self.path.config.lost_after
 
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:

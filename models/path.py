@@ -61,7 +61,8 @@ class PathConfig:
     lost_after: int = 3
     """unsure steps after which a place is looked for elsewhere"""
     elsewhere: int = 16
-    """shared moments to be shown in order beyond what was passed, before that is believed"""
+    """shared moments to be shown, each further than the last, before a place beyond what may be
+    passed is believed"""
 
 
 def projection(pixels: int, dims: int) -> torch.Tensor:
@@ -110,7 +111,6 @@ class PathModel:
             0, len(bank) - 1, min(LANDMARKS, len(bank)), device=bins.device
         ).long()
         self.limit = self._limits()
-        self.shared_before = F.pad(shared.long().cumsum(0), (1, 0))  # (bins + 1,)
         self.kernel = torch.tensor([*JUMPS[::-1], 0.0, *JUMPS], device=bank.device)
         self.kernel = (self.kernel / self.kernel.sum())[None, None]
 

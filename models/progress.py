@@ -63,6 +63,12 @@ class Progress:
         rows = self._rows(envs)
         return self.follower.agrees(self._project(frames), rows).cpu().numpy()
 
+    def lost(self, envs: np.ndarray) -> np.ndarray:
+        """Say which of `envs` (B,) have lost their place, (B,) bool; none without a path."""
+        if not self.follower:
+            return np.zeros(len(envs), dtype=bool)
+        return self.follower.lost(self._rows(envs)).cpu().numpy()
+
     def locate(self, frame: np.ndarray, env: int) -> None:
         """Begin `env` wherever on the path its frame (144, 160, 3) looks most like."""
         if self.follower:

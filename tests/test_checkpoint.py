@@ -98,6 +98,13 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     assert "99" in refusal(path)
 
 
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    """Whatever the file is called, and whichever process writes it: files are told by sha256."""
+    for name in ("one.pkl", "another.pkl"):
+        save_checkpoint(tmp_path / name, "tokenizer", Config(), {"w": torch.ones(3)})
+    assert (tmp_path / "one.pkl").read_bytes() == (tmp_path / "another.pkl").read_bytes()
+
+
 def test_what_somebody_else_made_is_not_replaced(tmp_path):
     """A user's own reward_resnet34.pkl may lie where ours would go."""
     ours, theirs = tmp_path / "ours.pkl", tmp_path / "theirs.pkl"

@@ -157,6 +157,8 @@ def test_a_start_in_the_middle_is_located(path):
     for i in range(50, 70):
         follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
     assert abs(follower.place[1] - 69) <= 1 and follower.sure[1] and follower.place[0] == 0
+    follower.locate(path.project(torch.from_numpy(film(["moment 20"]))), row)
+    np.testing.assert_array_equal(path.pictures[int(follower.goals[1, 0])], picture("moment 21"))
 
 
 def test_the_guide_shows_what_comes_next(path):
@@ -353,3 +355,43 @@ def test_what_shows_nothing_is_refused():
         fit_path([])
     with pytest.raises(ValueError, match=r"frames are all alike.*--reference-run"):
         fit_path([film(["same"] * 30)])
+
+
+def test_a_rival_passes_no_shared_moments_unseen():
+    """Getting lost on purpose, over and over, and showing only what not all runs show."""
+    names = run_names(200)
+    one = fit_path([film(names)])
+    shared = torch.arange(200) % 4 == 0
+    rows = (one.bank, one.bins, one.next_row, one.frames_left)
+    path = PathModel(one.config, *rows, shared, one.pictures)
+    tricky = names[:41]
+    for at in range(41, 190, 9):
+        tricky += [f"strange {at} {i}" for i in range(6)]
+        tricky += [name for i, name in enumerate(names[at : at + 9], at) if i % 4]
+    followed = places(path, tricky)
+    assert followed.max() <= path.limit[40] + 1
+    assert places(path, names)[-1] > 198
+
+
+def test_walking_backwards_beyond_what_was_passed_proves_nothing(path):
+    names = run_names()
+    waiting = [f"strange {i}" for i in range(80)]
+    followed = places(path, names[:20] + waiting + names[75:45:-1] * 2)
+    assert followed.max() < 30
+
+
+def test_a_recording_that_stops_early_is_no_dead_end(runs):
+    names = run_names()
+    path = fit_path([*runs, film(names[:40])], reference=0)
+    follower = Follower(path, 1)
+    for name in names[:40]:
+        follower.follow(path.project(torch.from_numpy(film([name]))), torch.tensor([0]))
+    np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("moment 40"))
+    row = torch.arange(len(path.bank))
+    assert ((path.next_row != row) | (path.bins == path.num_bins - 1)).all()
+
+
+def test_runs_of_different_games_are_refused():
+    strangers = [film([f"game {game}, moment {i}" for i in range(60)]) for game in range(3)]
+    with pytest.raises(ValueError, match="runs of one game, got runs with 2 of 60 moments"):
+        fit_path(strangers)

@@ -511,6 +511,9 @@ def test_a_bootstrap_interval_holds_the_mean():
         ("evaluate_policy.py", ["--policy", "no.pkl"], "train_with_cnn_reward.py"),
         ("evaluate_policy.py", ["--episodes", "0"], "expected --episodes of 1 or more, got 0"),
         ("train_with_cnn_reward.py", ["--save-every", "0"], "expected --save-every"),
+        ("train_with_cnn_reward.py", ["--hindsight-coef", "-1"], "expected --hindsight-coef of 0"),
+        ("train_with_cnn_reward.py", ["--reward", "path"], "no reward_path file"),
+        ("evaluate_policy.py", ["--explain", "-5"], "expected --explain of 0 or more, got -5"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(script, flags, message, tmp_path):
