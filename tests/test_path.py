@@ -279,6 +279,19 @@ def test_lingering_straying_and_turning_back_are_not_progress():
         assert (way[40:70] <= 40).all()
 
 
+def test_a_band_around_the_best_place_is_enough(monkeypatch):
+    """The way found is the same, with a stop, a corner, and some steps back, in 40 of 300 bins."""
+    x = torch.eye(400)
+    order = [*range(120), *[119] * 50, *range(300, 330), *range(120, 180), *range(179, 165, -1)]
+    order += [*range(166, 300)]
+    whole = align(x[:300], torch.arange(300), 300, x[order], 2.5e-4)
+    monkeypatch.setattr("models.alignment.BAND", 40)
+    banded = align(x[:300], torch.arange(300), 300, x[order], 2.5e-4)
+    assert torch.equal(banded, whole)
+    shown = torch.tensor(order) < 300
+    assert torch.equal(whole[shown], torch.tensor(order)[shown])
+
+
 def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike(runs):
     names = run_names()
     other = names[:30] + [f"bypass {i}" for i in range(20)] + names[50:]
