@@ -6,6 +6,7 @@ remembered of an environment can be taken out and put back (`save`, `load`), so 
 state and its score belong to the same moment.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from models.path import load_path
 from models.reward_model import RewardModel, load_reward_model
 
 
-class Progress:
+class Progress(ABC):
     """What follows the environments along a path, if there is one; subclasses score them."""
 
     scores_every_step: bool
@@ -52,9 +53,9 @@ class Progress:
         self.follower.follow(self._project(frames), rows)
         return self.follower.sure[rows].cpu().numpy()
 
+    @abstractmethod
     def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
         """Return the progress, (B,) float32, of `envs` that show `frames` (B, 144, 160, 3)."""
-        raise NotImplementedError
 
     def agrees(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
         """Say whether frames look like the place that `envs` (B,) are taken to be at, (B,) bool."""
