@@ -1,7 +1,7 @@
 """Imported before torch: its threads sleep while they wait, instead of spinning.
 
-Spinning gains nothing measurable here, and makes torch several times slower as soon as another
-process wants a core. OpenMP reads the setting once, when torch is loaded; one that is set already
+Spinning gains nothing measurable on an idle machine, and costs torch a quarter of its speed or more
+as soon as another process wants a core. OpenMP reads the setting once, when torch is loaded; one that is set already
 stays.
 """
 
