@@ -1,8 +1,8 @@
 """Imported before torch: its threads sleep while they wait, instead of spinning.
 
-Spinning gains nothing measurable on an idle machine, and costs torch a quarter of its speed or more
-as soon as another process wants a core. OpenMP reads the setting once, when torch is loaded; one that is set already
-stays.
+Spinning gains nothing measurable on an idle machine, and costs torch a quarter of its speed when
+another process wants a core. OpenMP reads the setting once, when torch is loaded; one that is set
+already stays.
 """
 
 import os
