@@ -10,6 +10,8 @@ from models.path import GOALS, JUMPS, PathModel
 
 #: Bins ahead of the last sure place that are always within reach.
 SLACK = 8
+#: Bandwidths within which a recorded frame is near enough to say what comes next.
+KNOWN = 4.0
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = (
@@ -38,6 +40,7 @@ class Follower:
         device = path.bank.device
         self.belief = torch.zeros(num, path.window, device=device)
         self.rival = torch.zeros(num, path.window, device=device)
+        self.seen = torch.zeros(num, path.config.dims, device=device)
         self.goals = torch.zeros(num, len(GOALS), dtype=torch.int64, device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
         for name in SCALARS:
@@ -48,6 +51,7 @@ class Follower:
         """Put all belief in the first bin."""
         self.belief[rows], self.rival[rows] = 0.0, 0.0
         self.belief[rows, 0] = 1.0
+        self.seen[rows] = torch.inf
         for name in SCALARS:
             getattr(self, name)[rows] = 0
         self.goals[rows], self.sure[rows] = 0, False
@@ -60,6 +64,7 @@ class Follower:
         parts = (
             self.belief[rows],
             self.rival[rows],
+            self.seen[rows],
             scalars,
             self.goals[rows],
             self.sure[rows, None],
@@ -68,9 +73,10 @@ class Follower:
 
     def load(self, rows: torch.Tensor, saved: torch.Tensor) -> None:
         """Put back what `save` returned, for any trajectories `rows` (B,)."""
-        sizes = (self.path.window, self.path.window, len(SCALARS), len(GOALS), 1)
-        belief, rival, scalars, goals, sure = saved.to(self.belief.device).split(sizes, dim=1)
-        self.belief[rows], self.rival[rows] = belief, rival
+        window, dims = self.path.window, self.path.config.dims
+        sizes = (window, window, dims, len(SCALARS), len(GOALS), 1)
+        belief, rival, seen, scalars, goals, sure = saved.to(self.belief.device).split(sizes, dim=1)
+        self.belief[rows], self.rival[rows], self.seen[rows] = belief, rival, seen
         for name, values in zip(SCALARS, scalars.long().unbind(dim=1), strict=True):
             getattr(self, name)[rows] = values
         self.goals[rows], self.sure[rows] = goals.long(), sure[:, 0].bool()
@@ -94,8 +100,17 @@ class Follower:
 
     @torch.inference_mode()
     def follow(self, x: torch.Tensor, rows: torch.Tensor) -> None:
-        """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims)."""
+        """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims).
+
+        The picture that a trajectory showed before is no news: were it weighed again, or the time
+        counted that it stays, waiting would be a way to be believed, and paid.
+        """
         path = self.path
+        new = (x - self.seen[rows]).square().sum(dim=1) >= path.config.bandwidth
+        x, rows = x[new], rows[new]
+        if not len(rows):
+            return
+        self.seen[rows] = x
         start = self.start[rows]
         distance, near = path.compare(x, start)
         allowed = torch.minimum(self.front[rows], self._within_reach(rows))
@@ -104,7 +119,8 @@ class Follower:
         self.front[rows] = torch.maximum(self.front[rows], path.limit[confirmed.clamp_min(0)])
         self.sure[rows] = sure
         self.place[rows] = torch.where(sure, place, self.place[rows])
-        self.goals[rows] = path.guide(distance, start, place)
+        known = near.amin(dim=1) < KNOWN * path.config.bandwidth
+        self.goals[rows[known]] = path.guide(distance, start, place)[known]
         self.belief[rows], self.start[rows] = self._centre(belief, start, place)
 
         self.rival_start[rows[sure]] = -1
@@ -184,20 +200,32 @@ class Follower:
         proved = sure & passed & (high <= self._within_reach(rows))
         won = rows[proved]
         self.belief[won], self.start[won] = self.rival[won], self.rival_start[won]
-        self.place[won], self.since[won], self.sure[won] = place[proved], 0, True
-        self.front[won] = torch.maximum(self.front[won], self.rival_front[won])
-        self.rival_start[won] = -1
+        self._found(won, place[proved], self.rival_front[won])
         self.rival_start[rows[self.rival_age[rows] > config.lost_after]] = -1
 
+    def _found(self, rows: torch.Tensor, place: torch.Tensor, front: torch.Tensor) -> None:
+        """Take it for sure that trajectories are at `place` (B,), and may go on to `front` (B,)."""
+        self.place[rows], self.since[rows], self.sure[rows] = place, 0, True
+        self.front[rows] = torch.maximum(self.front[rows], front)
+        self.rival_start[rows] = -1
+
     def _begin_rivals(self, x: torch.Tensor, rows: torch.Tensor) -> None:
-        """Begin a rival at the landmark most like the frame, if one is, away from the own place."""
+        """Begin a rival at the landmark most like the frame, if one is, away from the own place.
+
+        Where a trajectory may have come to, a picture that the runs show nowhere else is proof.
+        """
         path = self.path
         distance = path.everywhere(x, path.landmarks)
-        bins = path.bins[path.landmarks]
+        bins = path.bins[path.landmarks].expand_as(distance)
         own = (bins - self.place[rows, None]).abs() <= len(JUMPS)
-        best, which = distance.masked_fill(own, torch.inf).min(dim=1)
+        distance = distance.masked_fill(own, torch.inf)
+        best, which = distance.min(dim=1)
+        alike = distance < path.config.bandwidth
+        lowest = bins.masked_fill(~alike, path.num_bins).amin(dim=1)
+        highest = bins.masked_fill(~alike, -1).amax(dim=1)
         found = best < path.config.bandwidth
-        rows, place = rows[found], bins[which[found]]
+        alone = ((highest - lowest <= len(JUMPS)) & (best < 0.1 * path.config.bandwidth))[found]
+        rows, place = rows[found], bins[0, which[found]]
         self.rival_start[rows] = (place - path.window // 2).clamp(0, path.num_bins - path.window)
         self.rival[rows] = 0.0
         self.rival[rows, place - self.rival_start[rows]] = 1.0
@@ -205,6 +233,20 @@ class Follower:
         front = self.front[rows]
         self.rival_front[rows] = torch.where(place <= front, front, path.limit[place])
         self.rival_shown[rows] = self.rival_age[rows] = 0
+        within = torch.minimum(front, self._within_reach(rows))
+        proof = alone & (place > self.place[rows]) & (place <= within)
+        if proof.any():
+            self._put(x[found][proof], rows[proof], place[proof])
+
+    def _put(self, x: torch.Tensor, rows: torch.Tensor, place: torch.Tensor) -> None:
+        """Put trajectories, which show frames x (B, dims), at `place` (B,) for sure."""
+        path = self.path
+        start = (place - path.window // 2).clamp(0, path.num_bins - path.window)
+        self.start[rows] = start
+        self.belief[rows] = 0.0
+        self.belief[rows, place - start] = 1.0
+        self._found(rows, place, path.limit[place])
+        self.goals[rows] = path.guide(path.compare(x, start)[0], start, place)
 
     def arrived(self, rows: torch.Tensor) -> torch.Tensor:
         """Say which trajectories are for sure in the last bin, (B,) bool."""
@@ -226,12 +268,9 @@ class Follower:
         close = distance <= distance.amin(dim=1, keepdim=True) + 0.1 * path.config.bandwidth
         place = path.bins[close.int().argmax(dim=1)]
         self.reset(rows)
-        self.start[rows] = (place - path.window // 2).clamp(0, path.num_bins - path.window)
-        self.belief[rows] = 0.0
-        self.belief[rows, place - self.start[rows]] = 1.0
-        self.place[rows], self.front[rows] = place, path.limit[place]
-        near_here, _ = path.compare(x, self.start[rows])
-        self.goals[rows] = path.guide(near_here, self.start[rows], place)
+        self.seen[rows] = x
+        self._put(x, rows, place)
+        self.sure[rows] = False  # nothing has confirmed it
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:
         """Say which trajectories have been unsure for so long that they are looked for, (B,)."""

@@ -82,6 +82,35 @@ def test_turning_back_is_followed_and_waiting_does_not_pay(path):
     assert abs(waiting[-1] - waiting[40]) < 0.1
 
 
+def test_the_picture_seen_before_is_no_news(path):
+    """Nor is the time that it is looked at: a lost agent that waits is told nothing."""
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for name in [*run_names()[:20], *[f"strange {i}" for i in range(4)], *run_names()[40:42]]:
+        follower.follow(path.project(torch.from_numpy(film([name]))), row)
+    before = follower.save(row)
+    for _ in range(100):
+        follower.follow(path.project(torch.from_numpy(film(["moment 41"]))), row)
+    assert torch.equal(follower.save(row), before)
+
+
+def test_a_picture_that_is_found_nowhere_else_tells_the_lost_where_they_are(runs, path):
+    strange = [f"strange {i}" for i in range(10)]
+    few_shared = fit_path(runs[:2])
+    assert places(few_shared, [*run_names()[:20], *strange, "moment 35"])[-1] == 35
+    assert places(few_shared, [*run_names()[:20], *strange, "moment 60"])[-1] < 20  # too fast
+    assert places(path, [*run_names()[:20], *strange, "moment 35"])[-1] < 20  # much was not shown
+
+
+def test_goals_stay_where_nothing_near_is_recorded(path):
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for name in run_names()[:30]:
+        follower.follow(path.project(torch.from_numpy(film([name]))), row)
+    before = follower.goals.clone()
+    for i in range(20):
+        follower.follow(path.project(torch.from_numpy(film([f"strange {i}"]))), row)
+    assert torch.equal(follower.goals, before)
+
+
 @pytest.mark.parametrize("at", [1, 30, LENGTH])
 def test_a_frame_unlike_any_run_moves_nothing(path, at):
     """Also at the ends of the path, where a walk can only go one way."""
@@ -178,16 +207,6 @@ def test_the_guide_leads_back_from_where_only_another_run_went(runs):
     for name in names[:40] + corner[:4]:
         follower.follow(path.project(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("corner 4"))
-
-
-def test_goals_do_not_move_while_the_screen_does_not(path):
-    follower, row = Follower(path, 1), torch.tensor([0])
-    for i in range(30):
-        follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
-    before = follower.goals.clone()
-    for _ in range(20):
-        follower.follow(path.project(torch.from_numpy(film(["moment 29"]))), row)
-    assert torch.equal(follower.goals, before)
 
 
 def test_following_does_not_depend_on_who_is_followed_beside(path):
