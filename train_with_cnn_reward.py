@@ -52,6 +52,8 @@ from training import forget, pick_device
 STATE_KIND = "ppo_state"
 #: How much some latent changes when the screen does, and not just water or a flower.
 SCREEN_CHANGED = 0.3
+#: Times that a rare action may weigh in hindsight what a sure one does.
+HABIT = 20.0
 
 
 @dataclass
@@ -204,6 +206,15 @@ def hindsight_steps(boundaries: torch.Tensor, goals: int) -> torch.Tensor:
     steps = torch.arange(T)[:, None].expand(T, N)
     ends = torch.where(boundaries.cpu(), steps, T - 1).flip(0).cummin(dim=0).values.flip(0)
     return torch.minimum(steps[..., None] + ahead, ends[..., None]).to(boundaries.device)
+
+
+def without_habit(log_probs: torch.Tensor) -> torch.Tensor:
+    """Return weights of actions taken with `log_probs`, as if all had been as likely, up to HABIT.
+
+    Where several actions lead to the same screen, the likeliest would be learned as the way to it
+    and grow likelier still; a button that was hardly ever pressed would be no way to anywhere.
+    """
+    return (-log_probs).exp().clamp(max=HABIT)
 
 
 @dataclass
@@ -429,10 +440,11 @@ class Agent:
             logits.flatten(0, 1), actions.flatten(), reduction="none", label_smoothing=0.1
         ).view_as(actions)
         named = (logits.argmax(dim=-1) == actions).float()
-        count = moved.sum().clamp(min=1)
-        return (loss * moved).sum() / count, {
-            "losses/hindsight": ((loss * moved).sum() / count).detach(),
-            "hindsight/accuracy": (named * moved).sum() / count,
+        weight = moved * without_habit(rollout.log_probs[:, rows])
+        loss = (loss * weight).sum() / weight.sum().clamp(min=1)
+        return loss, {
+            "losses/hindsight": loss.detach(),
+            "hindsight/accuracy": (named * moved).sum() / moved.sum().clamp(min=1),
         }
 
     def state_dict(self) -> dict:

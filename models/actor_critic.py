@@ -18,6 +18,8 @@ from models.tokenizer import Encoder, TokenizerConfig
 KIND = "policy"
 #: Radial features of the place on the path, evenly over it.
 PLACES = 17
+#: Tiles, up, down, left and right, by which a goal is moved to see whether it then fits.
+SHIFTS = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Outlook:
 
 
 class ActorCritic(nn.Module):
-    """encoder → z (→ z, goals − z, place) → trunk (→ GRU) → policy logits and value.
+    """encoder → z (→ z, goals − z, place, shifts) → trunk (→ GRU) → policy logits and value.
 
     The value also sees the progress that has been paid for, (T, B), which no frame shows: what is
     still to be earned is what lies ahead less that (asymmetric actor-critic, Pinto et al., 2018).
@@ -63,14 +65,15 @@ class ActorCritic(nn.Module):
         if config.goals:
             mix = nn.Conv2d(channels * (1 + config.goals), config.mixed, 1)
             self.look = nn.Sequential(_orthogonal(mix, 2**0.5), nn.SiLU(), nn.Flatten(1))
-            features, places = config.mixed * GRID[0] * GRID[1], PLACES
+            features = config.mixed * GRID[0] * GRID[1]
+            extra = PLACES + config.goals * 2 * (2 * SHIFTS + 1)
         else:
-            features, places = math.prod(encoder.latent_shape), 0
+            features, extra = math.prod(encoder.latent_shape), 0
             self.look = nn.Sequential(
                 nn.Flatten(1), nn.LayerNorm(features, elementwise_affine=False)
             )
         self.first = _orthogonal(nn.Linear(features, hidden), 2**0.5)
-        self.second = _orthogonal(nn.Linear(hidden + places, hidden), 2**0.5)
+        self.second = _orthogonal(nn.Linear(hidden + extra, hidden), 2**0.5)
         self.gru = nn.GRUCell(hidden, hidden) if config.gru else None
         self.policy_head = _orthogonal(nn.Linear(hidden, config.num_actions), 0.01)
         self.value_head = _orthogonal(nn.Linear(hidden + 1, 1), 1.0)
@@ -100,7 +103,9 @@ class ActorCritic(nn.Module):
             seen = torch.cat([seen, ahead.flatten(1, 2)], dim=1)
         features = F.silu(self.first(self.look(seen)))
         if self.config.goals:
-            features = torch.cat([features, self._place_features(outlook.place.flatten())], dim=1)
+            place = self._place_features(outlook.place.flatten())
+            moves = shifts(latents.flatten(0, 1), outlook.goals.flatten(0, 1))
+            features = torch.cat([features, place, moves], dim=1)
         features = F.silu(self.second(features)).unflatten(0, (T, B))
         if self.gru:
             steps = []
@@ -120,6 +125,31 @@ class ActorCritic(nn.Module):
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Encode frames (..., 144, 160, 3) uint8 to latents (..., D, 9, 10)."""
         return self.encoder(frames.flatten(0, -4)).unflatten(0, frames.shape[:-3])
+
+
+@torch.no_grad()
+def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+    """Return how well latents (B, D, 9, 10) fit goals (B, G, D, 9, 10) moved by some tiles.
+
+    (B, G * 2 * (2 * SHIFTS + 1)): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
+    is the same picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks
+    the same everywhere, so what is learned of it in one place holds in places never seen; compare
+    the correlation layer of optical flow (Dosovitskiy et al., 2015).
+    """
+    fits = []
+    for axis in (2, 3):
+        lines = seen.movedim(axis, 1).flatten(2)  # (B, L, features)
+        goal_lines = goals.movedim(axis + 1, 2).flatten(3)  # (B, G, L, features)
+        dots = torch.bmm(lines, goal_lines.flatten(1, 2).mT).unflatten(2, goal_lines.shape[1:3])
+        squared = (
+            lines.square().sum(dim=2)[:, :, None, None] + goal_lines.square().sum(dim=3)[:, None]
+        )
+        apart = (squared - 2 * dots).clamp_min(0)  # (B, L, G, L)
+        moved = range(-SHIFTS, SHIFTS + 1)
+        diagonals = [apart.diagonal(shift, dim1=1, dim2=3).mean(dim=2) for shift in moved]
+        apart = torch.stack(diagonals, dim=2)  # (B, G, shifts)
+        fits.append(3 - 3 * apart / apart.mean(dim=2, keepdim=True).clamp_min(1e-6))
+    return torch.cat(fits, dim=2).flatten(1)
 
 
 class GoalLatents:

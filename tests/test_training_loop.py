@@ -429,6 +429,17 @@ def test_hindsight_goals_lie_ahead_in_the_same_episode():
     assert set(free[:, 0].tolist()) == {0, 1, 2} and free[:, 1].max() >= 5
 
 
+def test_habit_does_not_explain_what_was_reached():
+    """Two actions with one outcome, one of them the habit: both are taught alike."""
+    torch.manual_seed(0)
+    policy = torch.tensor([0.9, 0.1])
+    actions = policy.multinomial(50_000, replacement=True)
+    weights = training_script.without_habit(policy.log()[actions])
+    taught = torch.bincount(actions, weights) / weights.sum()
+    torch.testing.assert_close(taught.float(), torch.tensor([0.5, 0.5]), atol=0.02, rtol=0)
+    assert training_script.without_habit(torch.tensor([-50.0])) == training_script.HABIT
+
+
 def test_hindsight_teaches_which_action_led_where(args):
     """Random play alone, no reward: the network comes to name its actions from their outcome."""
     args = replace(args, num_envs=8, num_steps=32, hidden=64, lr=3e-3, start_movie=INTRO)
