@@ -173,7 +173,7 @@ class TrainedAgent:
         outlook, paid = None, None
         if self.progress:
             paid = self.progress.follower.progress(self.rows)[None]
-            outlook = Outlook(self.goal_latents(self.goals)[None], paid)
+            outlook = Outlook.of(latents, self.goal_latents(self.goals)[None], paid)
         logits, values, self.memory = self.policy(latents, self.starts, self.memory, paid, outlook)
         self.probabilities, self.values = logits[0].softmax(dim=-1), values[0]
         if self.greedy:

@@ -131,6 +131,8 @@ class Rollout:
 
     inputs: torch.Tensor
     """latents (T, N, D, 9, 10), or frames (T, N, 144, 160, 3) uint8 while the encoder is trained"""
+    latents: torch.Tensor
+    """(T, N, D, 9, 10) what was seen, as the encoder had it when it was"""
     starts: torch.Tensor
     """bool: the frame begins an episode"""
     paid: torch.Tensor
@@ -143,6 +145,8 @@ class Rollout:
     """(T, N, goals) pictures of the path that the policy was shown; no goals without a guide"""
     place: torch.Tensor
     """place on the path, 0 without a guide"""
+    fits: torch.Tensor
+    """(T, N, features) how well what was seen fits the goals, shifted; no features without"""
     memory: torch.Tensor
     """(N, hidden) the policy's memory before the first frame"""
     actions: torch.Tensor
@@ -263,15 +267,17 @@ class Agent:
         start_memory = self.memory.clone()
         everyone = torch.arange(args.num_envs, device=self.device)
         inputs, latents = self.look()
-        logits, values, memory, goals, place = self._act(latents, everyone)
+        logits, values, memory, goals, place, fits = self._act(latents, everyone)
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
             actions = torch.multinomial(action_log_probs.exp(), 1).squeeze(1)
             columns["inputs"].append(inputs)
+            columns["latents"].append(latents)
             columns["starts"].append(self.starts)
             columns["paid"].append(self._paid(everyone))
             columns["goals"].append(goals)
             columns["place"].append(place)
+            columns["fits"].append(fits)
             columns["actions"].append(actions)
             columns["log_probs"].append(action_log_probs.gather(1, actions[:, None]).squeeze(1))
             columns["values"].append(values)
@@ -288,7 +294,7 @@ class Agent:
                 bonus = self.novelty(sights)
                 bonuses.append(bonus.mean().item())
                 reward = reward + args.novelty_coef * bonus
-            logits, values, memory, goals, place = self._act(latents, everyone)
+            logits, values, memory, goals, place, fits = self._act(latents, everyone)
             boundary = terminated | truncated
             columns["after"].append(latents)
             columns["moved"].append(moved)
@@ -308,7 +314,8 @@ class Agent:
                 inputs[cut], latents[cut] = new_inputs, new_latents
                 rows = torch.from_numpy(cut).to(self.device)
                 anew = self._act(new_latents, rows)
-                for kept, new in zip((logits, values, memory, goals, place), anew, strict=True):
+                old = (logits, values, memory, goals, place, fits)
+                for kept, new in zip(old, anew, strict=True):
                     kept[rows] = new
         rollout = Rollout(
             memory=start_memory,
@@ -326,21 +333,25 @@ class Agent:
     def _act(self, latents: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Look ahead from what environments `rows` (B,) show now, latents (B, D, 9, 10).
 
-        Returns logits (B, actions), values (B,), memory, goals (B, goals), place (B,).
+        Returns logits (B, actions), values (B,), memory, goals (B, goals), place (B,), fits.
         """
         goals = torch.zeros(len(rows), 0, dtype=torch.int64, device=self.device)
-        place, outlook = torch.zeros(len(rows), device=self.device), None
+        fits, outlook = torch.zeros(len(rows), 0, device=self.device), None
+        place = torch.zeros(len(rows), device=self.device)
         if self.goal_latents:
             follower = self.envs.progress.follower
             goals, place = follower.goals[rows], follower.progress(rows)
             with self.timer("encoder"):
-                outlook = Outlook(self.goal_latents(goals)[None], place[None])
+                pictures = self.goal_latents(goals)
+            with self.timer("policy"):
+                outlook = Outlook.of(latents[None], pictures[None], place[None])
+                fits = outlook.fits[0]
         starts, paid = self.starts[None, rows], self._paid(rows)[None]
         with self.timer("policy"):
             logits, values, memory = self.policy(
                 latents[None], starts, self.memory[rows], paid, outlook
             )
-        return logits[0], values[0], memory, goals, place
+        return logits[0], values[0], memory, goals, place, fits
 
     def update(self, rollout: Rollout) -> dict[str, float]:
         """Improve policy and value on a rollout by clipped PPO. Returns mean losses and figures."""
@@ -360,14 +371,13 @@ class Agent:
 
         sums: dict[str, float] = {}
         counts: dict[str, int] = {}
-        hindsight = self.goal_latents is not None and args.hindsight_coef > 0
-        later = hindsight_steps(rollout.boundaries, len(GOALS)) if hindsight else None
+        outlook, ahead = self._outlooks(rollout)
         for epoch in range(args.epochs):
             order = torch.randperm(args.num_envs, device=self.device)
             for rows in order.tensor_split(args.minibatches):
-                loss, metrics = self._loss(rollout, rows, advantages, returns, kept)
-                if hindsight and epoch == 0:
-                    loss_ahead, metrics_ahead = self._hindsight_loss(rollout, rows, later[:, rows])
+                loss, metrics = self._loss(rollout, rows, outlook, advantages, returns, kept)
+                if ahead and epoch == 0:
+                    loss_ahead, metrics_ahead = self._hindsight_loss(rollout, rows, ahead)
                     loss, metrics = loss + args.hindsight_coef * loss_ahead, metrics | metrics_ahead
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -391,16 +401,26 @@ class Agent:
             **{f"action/{name}": float(shares[i]) for i, name in enumerate(BUTTONS)},
         }
 
-    def _loss(self, rollout, rows, advantages, returns, kept):
+    def _outlooks(self, rollout: Rollout) -> tuple[Outlook | None, Outlook | None]:
+        """Return what the policy was shown in a rollout, and where its actions led instead."""
+        if not self.goal_latents:
+            return None, None
+        goals = self.goal_latents.table[rollout.goals]
+        outlook, ahead = Outlook(goals, rollout.place, rollout.fits), None
+        if self.args.hindsight_coef:
+            later = hindsight_steps(rollout.boundaries, len(GOALS))
+            envs = torch.arange(later.shape[1], device=self.device)
+            seen_later = rollout.after[later, envs[:, None]]
+            ahead = Outlook.of(rollout.latents, seen_later, rollout.place)
+        return outlook, ahead
+
+    def _loss(self, rollout, rows, outlook, advantages, returns, kept):
         """Return the PPO loss on the environments `rows`, and its parts."""
         args = self.args
         inputs = rollout.inputs[:, rows]
         latents = self.policy.encode(inputs) if self.trains_encoder else inputs
         starts, paid = rollout.starts[:, rows], rollout.paid[:, rows]
-        outlook = None
-        if self.goal_latents:
-            goals = self.goal_latents.table[rollout.goals[:, rows]]
-            outlook = Outlook(goals, rollout.place[:, rows])
+        outlook = outlook and outlook.of_envs(rows)
         logits, values, _ = self.policy(latents, starts, rollout.memory[rows], paid, outlook)
         log_probs = torch.log_softmax(logits, dim=-1)
         taken = log_probs.gather(2, rollout.actions[:, rows, None]).squeeze(2)
@@ -422,18 +442,17 @@ class Agent:
             "policy/clip_fraction": ((ratio - 1).abs() > args.clip_coef).float().mean(),
         }
 
-    def _hindsight_loss(self, rollout, rows, later):
+    def _hindsight_loss(self, rollout, rows, ahead):
         """Return how badly the policy names the actions of `rows` (B,), shown where they led.
 
-        later: (T, B, goals) the steps whose outcome is shown. The same network that follows the
-        path learns to reach what it is shown, as in goal-conditioned supervised learning (Ghosh et
+        ahead: outcomes of later steps, as goals. The same network that follows the path learns to
+        reach what it is shown, as in goal-conditioned supervised learning (Ghosh et
         al., 2021), from steps that changed the screen. Smoothed labels leave it able to explore.
         """
         inputs = rollout.inputs[:, rows]
         latents = self.policy.encode(inputs) if self.trains_encoder else inputs
-        outlook = Outlook(rollout.after[later, rows[None, :, None]], rollout.place[:, rows])
         starts, paid = rollout.starts[:, rows], rollout.paid[:, rows]
-        logits, _, _ = self.policy(latents, starts, rollout.memory[rows], paid, outlook)
+        logits, _, _ = self.policy(latents, starts, rollout.memory[rows], paid, ahead.of_envs(rows))
         actions = rollout.actions[:, rows]
         moved = rollout.moved[:, rows]
         loss = F.cross_entropy(

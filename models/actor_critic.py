@@ -20,6 +20,8 @@ KIND = "policy"
 PLACES = 17
 #: Tiles, up, down, left and right, by which a goal is moved to see whether it then fits.
 SHIFTS = 3
+#: Numbers that say so of one goal.
+FITS = 2 * (2 * SHIFTS + 1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ class Outlook:
     """(T, B, goals, D, 9, 10) latents of frames to come"""
     place: torch.Tensor
     """(T, B) place on the path, in [0, 1]"""
+    fits: torch.Tensor
+    """(T, B, features) how well what is seen fits the goals moved by some tiles, by `shifts`"""
+
+    @classmethod
+    def of(cls, latents: torch.Tensor, goals: torch.Tensor, place: torch.Tensor) -> "Outlook":
+        """Compare latents (T, B, D, 9, 10) with the goals."""
+        fits = shifts(latents.flatten(0, 1), goals.flatten(0, 1))
+        return cls(goals, place, fits.unflatten(0, place.shape))
+
+    def of_envs(self, rows: torch.Tensor) -> "Outlook":
+        """Return the part of sequences `rows` (B,)."""
+        return Outlook(self.goals[:, rows], self.place[:, rows], self.fits[:, rows])
 
 
 class ActorCritic(nn.Module):
@@ -66,7 +80,7 @@ class ActorCritic(nn.Module):
             mix = nn.Conv2d(channels * (1 + config.goals), config.mixed, 1)
             self.look = nn.Sequential(_orthogonal(mix, 2**0.5), nn.SiLU(), nn.Flatten(1))
             features = config.mixed * GRID[0] * GRID[1]
-            extra = PLACES + config.goals * 2 * (2 * SHIFTS + 1)
+            extra = PLACES + config.goals * FITS
         else:
             features, extra = math.prod(encoder.latent_shape), 0
             self.look = nn.Sequential(
@@ -104,8 +118,7 @@ class ActorCritic(nn.Module):
         features = F.silu(self.first(self.look(seen)))
         if self.config.goals:
             place = self._place_features(outlook.place.flatten())
-            moves = shifts(latents.flatten(0, 1), outlook.goals.flatten(0, 1))
-            features = torch.cat([features, place, moves], dim=1)
+            features = torch.cat([features, place, outlook.fits.flatten(0, 1)], dim=1)
         features = F.silu(self.second(features)).unflatten(0, (T, B))
         if self.gru:
             steps = []
@@ -131,7 +144,7 @@ class ActorCritic(nn.Module):
 def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
     """Return how well latents (B, D, 9, 10) fit goals (B, G, D, 9, 10) moved by some tiles.
 
-    (B, G * 2 * (2 * SHIFTS + 1)): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
+    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
     is the same picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks
     the same everywhere, so what is learned of it in one place holds in places never seen; compare
     the correlation layer of optical flow (Dosovitskiy et al., 2015).

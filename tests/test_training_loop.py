@@ -189,7 +189,8 @@ def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monk
     monkeypatch.setattr(agent.envs, "restart", watched_restart)
     rollout, _ = agent.rollout()
     with torch.no_grad():
-        outlook = Outlook(agent.goal_latents(rollout.goals), rollout.place)
+        outlook = Outlook.of(rollout.latents, agent.goal_latents(rollout.goals), rollout.place)
+        torch.testing.assert_close(outlook.fits, rollout.fits)
         sequence = (rollout.inputs, rollout.starts, rollout.memory, rollout.paid, outlook)
         _, values, _ = agent.policy(*sequence)
         latents = agent.policy.encode(torch.from_numpy(np.concatenate(last_frames)))[None]
@@ -198,7 +199,7 @@ def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monk
             torch.from_numpy(np.concatenate(seen))[None]
             for seen in (last_paid, last_goals, last_places)
         )
-        outlook = Outlook(agent.goal_latents(goals), places)
+        outlook = Outlook.of(latents, agent.goal_latents(goals), places)
         _, last_values, _ = agent.policy(
             latents, starts, agent.policy.initial_memory(1), paid, outlook
         )
@@ -360,9 +361,10 @@ def test_filtered_segments_teach_the_value_but_not_the_policy(args):
     T, N = rollout.rewards.shape
     kept = torch.tensor([True, True, True, False])
     advantages, returns = torch.randn(T, N), torch.randn(T, N)
+    outlook, _ = agent._outlooks(rollout)
     for rows, teaches_policy in (([3], False), ([0], True)):
         agent.optimizer.zero_grad()
-        loss, _ = agent._loss(rollout, torch.tensor(rows), advantages, returns, kept)
+        loss, _ = agent._loss(rollout, torch.tensor(rows), outlook, advantages, returns, kept)
         loss.backward()
         assert agent.policy.policy_head.weight.grad.any() == teaches_policy
         assert agent.policy.value_head.weight.grad.any()
