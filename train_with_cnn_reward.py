@@ -372,11 +372,11 @@ class Agent:
         sums: dict[str, float] = {}
         counts: dict[str, int] = {}
         outlook, ahead = self._outlooks(rollout)
-        for epoch in range(args.epochs):
+        for _ in range(args.epochs):
             order = torch.randperm(args.num_envs, device=self.device)
             for rows in order.tensor_split(args.minibatches):
                 loss, metrics = self._loss(rollout, rows, outlook, advantages, returns, kept)
-                if ahead and epoch == 0:
+                if ahead:
                     loss_ahead, metrics_ahead = self._hindsight_loss(rollout, rows, ahead)
                     loss, metrics = loss + args.hindsight_coef * loss_ahead, metrics | metrics_ahead
                 self.optimizer.zero_grad(set_to_none=True)
