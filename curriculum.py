@@ -48,6 +48,8 @@ class CurriculumConfig:
     """share of episodes that start at the beginning, not at an archived state; 1: no curriculum"""
     start_movie: Path | None = None
     """input movie played before every beginning, such as games/waystone/intro.txt"""
+    start_state: Path | None = None
+    """state of the game, by VecGameBoy.export_state, from which every beginning goes on"""
 
 
 def start_masks(movie: Path | None) -> np.ndarray:
@@ -61,14 +63,36 @@ def start_masks(movie: Path | None) -> np.ndarray:
     return masks
 
 
-def play_masks(masks: np.ndarray, game: Game) -> tuple[list[bytes], np.ndarray]:
-    """Play button masks (T,) from power-on in a movie's timing, 30 frames a step.
+def start_state(file: Path | None) -> bytes:
+    """Return the state from which every beginning goes on; none without a file.
+
+    Raises OSError, or ValueError for an empty file.
+    """
+    state = file.read_bytes() if file else b""
+    if file and not state:
+        raise ValueError(
+            f"expected a state by VecGameBoy.export_state in {file}, got an empty file"
+        )
+    return state
+
+
+def play_masks(masks: np.ndarray, game: Game, state: bytes = b"") -> tuple[list[bytes], np.ndarray]:
+    """Play button masks (T,) from power-on, or a state, in a movie's timing, 30 frames a step.
 
     Returns the emulator's exported state after each step and the frames, (T, 144, 160, 3) uint8.
+    Raises ValueError for a state of another game, or of none.
     """
     emulator = VecGameBoy(game.rom, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
     obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
     emulator.reset(obs)
+    if state:
+        try:
+            emulator.import_state(0, state)
+        except ValueError as error:
+            raise ValueError(
+                f"expected a state of {game.name} by VecGameBoy.export_state to begin with, "
+                f"got one that does not load: {error}"
+            ) from error
     states, frames = [], []
     for mask in masks:
         emulator.step(np.array([mask], dtype=np.uint8), obs)
@@ -201,15 +225,18 @@ class CurriculumEnvs:
     def _make_beginning(self) -> Entry:
         """Play to where fresh episodes begin, following every step on the way.
 
-        A movie may come from a play that no run resembles, so its end is looked for everywhere when
-        the path has lost it.
+        A state is looked for everywhere, and so is the end of a movie that the path has lost: it
+        may come from a play that no run resembles.
         """
-        states, frames = play_masks(start_masks(self.config.start_movie), self.game)
-        env = np.array([0])
+        config, env = self.config, np.array([0])
+        state = start_state(config.start_state)
+        states, frames = play_masks(start_masks(config.start_movie), self.game, state)
         self.progress.reset(env)
+        if state:
+            self.progress.locate(frames[0], 0)
         for frame in frames:
             self.progress.follow(frame[None], env)
-        if self.config.start_movie and self.progress.lost(env)[0]:
+        if config.start_movie and self.progress.lost(env)[0]:
             self.progress.locate(frames[-1], 0)
         score = self.progress.score(frames[-1:], env)
         return Entry(states[-1], self.progress.save(env)[0], float(score[0]))

@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import trange
 
 from cli import run_script
-from curriculum import play_masks, start_masks
+from curriculum import play_masks, start_masks, start_state
 from games.actions import BUTTONS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
@@ -56,6 +56,8 @@ class Args:
     """take the most probable action; default: sample, as in training"""
     start_movie: Path | None = None
     """input movie played before every episode; default: what the policy was trained with"""
+    start_state: Path | None = None
+    """state of the game from which every episode goes on; default: that of the training"""
     noop_max: int = 10
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: int = 400
@@ -154,6 +156,9 @@ class TrainedAgent:
 
     def begin(self, begin: "Beginnings") -> None:
         """Follow the path to the beginnings; what has lost it is looked for everywhere once."""
+        if self.progress and begin.from_state:
+            for env, index in enumerate(begin.steps[0]):
+                self.progress.locate(begin.frames[index], env)
         for index in begin.steps:
             self.watch(begin.frames[index])
         if self.progress and begin.is_movie:
@@ -192,18 +197,21 @@ class Beginnings:
     """(T, 144, 160, 3) uint8: what is seen on the way"""
     steps: np.ndarray
     """(S, N) which of these each sees, step by step; a shorter way stays at its first frame"""
+    from_state: bool
+    """the ways begin at a state in the middle of the game"""
     is_movie: bool
-    """they begin in the middle of the game"""
+    """the ways are played, and may lead to the middle of the game"""
 
 
-def beginnings(masks: np.ndarray, game: Game, args: Args) -> Beginnings:
-    """Return where episodes begin: after `masks`, then a random wait."""
+def beginnings(masks: np.ndarray, state: bytes, game: Game, args: Args) -> Beginnings:
+    """Return where episodes begin: after `state` and `masks`, then a random wait."""
     masks = np.append(masks, np.zeros(args.noop_max, dtype=np.uint8))
-    states, frames = play_masks(masks, game)
+    states, frames = play_masks(masks, game, state)
     last = len(masks) - 1 - args.noop_max
     ends = last + np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
     steps = np.arange(ends.max() + 1)[:, None] - (ends.max() - ends)
-    return Beginnings([states[end] for end in ends], frames, steps.clip(min=0), last > 0)
+    steps = steps.clip(min=0)
+    return Beginnings([states[end] for end in ends], frames, steps, bool(state), last > 0)
 
 
 def play(
@@ -457,9 +465,11 @@ def main(args: Args) -> dict:
         print("note: no games/*/milestones.toml knows this ROM: only the GIFs will tell")
     path = load_guide(args.policy, checkpoint, args.device)
     timing = {key: checkpoint[key] for key in ("frame_skip", "hold_frames")}
-    trained_from = np.array(checkpoint["start_masks"], dtype=np.uint8)
-    masks = start_masks(args.start_movie) if args.start_movie else trained_from
-    begin = beginnings(masks, game, args)
+    masks = np.array(checkpoint["start_masks"], dtype=np.uint8)
+    state = bytes(checkpoint.get("start_state", ()))
+    if args.start_movie or args.start_state:  # told where to begin, training's does not count
+        masks, state = start_masks(args.start_movie), start_state(args.start_state)
+    begin = beginnings(masks, state, game, args)
     agents = {
         "trained": TrainedAgent(policy, path, args.episodes, args.seed, args.greedy),
         "random": RandomAgent(args.episodes, args.seed),

@@ -36,7 +36,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from cli import run_script
-from curriculum import CurriculumConfig, CurriculumEnvs, start_masks
+from curriculum import CurriculumConfig, CurriculumEnvs, start_masks, start_state
 from games.actions import BUTTONS
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, ActorCriticConfig, GoalLatents, Outlook, save_policy
@@ -725,6 +725,7 @@ def main(args: Args) -> dict:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
         extra |= {"start_masks": start_masks(args.start_movie).tolist(), "guide": kept_path}
+        extra |= {"start_state": list(start_state(args.start_state))}
         extra |= {"is_paid_by_path": is_path(args)}
         save_policy(args.out / name, agent.policy, **extra)
 

@@ -2,20 +2,26 @@
 
 With the demo's artefacts in runs/demo (`uv run python demo.py` leaves them there):
 
-    uv run python -m benchmarks.ablations                       # all of it: hours on two cores
+    uv run python -m benchmarks.ablations --jobs 2              # all of it: hours on two cores
     uv run python -m benchmarks.ablations --only full,no-hindsight --seeds 1 --steps 100000
 
-Each condition is trained for the same number of environment steps, one after the other, in
-OUT/<condition>/seed<n>. The same command goes on where it was stopped. Prints a table, and writes
-ablations.json and ablations.png: milestones of episodes from power-on over steps.
+Each condition is trained for the same number of environment steps, in OUT/<condition>/seed<n>. The
+same command goes on where it was stopped. Prints a table, and writes ablations.json and
+ablations.png: milestones of episodes from power-on over steps.
 """
 
 import quiet_threads  # noqa: F401
 
+import contextlib
 import json
+import multiprocessing
+import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import matplotlib
 
@@ -23,14 +29,17 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from tqdm import tqdm
 
 import demo
 import train_with_cnn_reward
 from cli import run_script
 from data.frames import find_runs, split_runs
 from evaluate_policy import bootstrap_interval
-from models.alignment import different_frames, fit_path
+from models import actor_critic
+from models.alignment import different_frames
 from models.checkpoint import load_checkpoint, save_checkpoint
+from models.follower import follow_run
 from models.path import PathModel, load_path, save_path
 from models.tokenizer import Encoder, TokenizerConfig
 from training import write_json
@@ -48,6 +57,9 @@ class Args:
     """environment steps of each training run"""
     seeds: int = 3
     """training runs of each condition"""
+    jobs: int = 1
+    """training runs at once, which share the cores: several of one thread each are faster than one
+    after the other"""
     only: str = ""
     """conditions, joined by commas; default: all"""
 
@@ -61,20 +73,26 @@ def random_encoder(args: Args) -> Path:
     return path
 
 
-def reference_alone(args: Args) -> Path:
-    """Make a path of the reference run alone: its goals, its places, and nothing shared."""
-    path = args.out / "path_of_the_reference.pkl"
-    runs = [run.frames for run in split_runs(find_runs(args.artefacts / "frames"))[0]]
-    save_path(path, fit_path([min(runs, key=different_frames)]))
-    return path
-
-
-def changed_path(args: Args, name: str, **changes) -> Path:
-    """Make a path with another config."""
+def changed_path(args: Args, name: str, next_row: torch.Tensor | None = None, **changes) -> Path:
+    """Make a path that leads elsewhere, or has another config."""
     path, old = args.out / f"path_{name}.pkl", load_path(args.artefacts / "reward_path.pkl")
-    tensors = (old.bank, old.bins, old.next_row, old.frames_left, old.shared)
+    next_row = old.next_row if next_row is None else next_row
+    tensors = (old.bank, old.bins, next_row, old.frames_left, old.shared)
     save_path(path, PathModel(replace(old.config, **changes), *tensors, old.pictures))
     return path
+
+
+def goals_of_reference(args: Args) -> Path:
+    """Make a path along which whatever is seen leads to what the reference run showed next."""
+    path = load_path(args.artefacts / "reward_path.pkl")
+    runs = [run.frames for run in split_runs(find_runs(args.artefacts / "frames"))[0]]
+    reference = min(runs, key=different_frames)
+    bins = torch.from_numpy(follow_run(path, reference) * (path.num_bins - 1)).round().long()
+    apart = path.everywhere(path.project(torch.tensor(reference)))  # (T, M)
+    elsewhere = (path.bins - bins[:, None]).abs() > 5
+    rows = apart.masked_fill(elsewhere, torch.inf).argmin(dim=1).unique()  # in order of bins
+    after = torch.searchsorted(path.bins[rows], path.bins, right=True)
+    return changed_path(args, "goals", rows[after.clamp(max=len(rows) - 1)])
 
 
 #: What a condition changes in the demo's training, given what it has to make for it.
@@ -82,7 +100,9 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "full": lambda args: {},
     "no-hindsight": lambda args: {"hindsight_coef": 0.0},
     "no-goals": lambda args: {"guide": "none"},
-    "reference-run-alone": lambda args: {"reward_model": reference_alone(args)},
+    "goals-of-one-run": lambda args: {"reward_model": goals_of_reference(args)},
+    "no-shifts": lambda args: {},
+    "habit": lambda args: {},
     "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", focus=1e9)},
     "random-encoder": lambda args: {"pretrained_encoder": random_encoder(args)},
     "following-alone": lambda args: {"progress_scale": 0.0, "time_penalty": 0.0},
@@ -99,6 +119,16 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
         "reward_interval": 64,
         "guide": "none",
     },
+}
+
+#: What a condition replaces in the code: module, name, and what stands there instead.
+REPLACED: dict[str, tuple[Any, str, Any]] = {
+    "no-shifts": (
+        actor_critic,
+        "shifts",
+        lambda seen, goals: seen.new_zeros(len(seen), goals.shape[1] * actor_critic.FITS),
+    ),
+    "habit": (train_with_cnn_reward, "HABIT", 1.0),
 }
 
 
@@ -128,20 +158,61 @@ def summarise(curves: np.ndarray) -> dict:
 
 
 def draw(path: Path, points: np.ndarray, curves: dict[str, np.ndarray]) -> None:
-    """Draw each condition's mean over seeds, with its least and greatest."""
-    figure, axes = plt.subplots(figsize=(10, 6))
-    colours = plt.get_cmap("tab20")
-    for number, (name, lines) in enumerate(curves.items()):
-        colour = colours(number)
-        axes.plot(points / 1000, lines.mean(axis=0), color=colour, label=name)
-        axes.fill_between(
-            points / 1000, lines.min(axis=0), lines.max(axis=0), color=colour, alpha=0.15
-        )
-    axes.set(xlabel="environment steps, thousands", ylabel="milestones of fresh episodes, of 16")
-    axes.legend(fontsize=8, loc="upper left")
+    """Draw each condition's seeds as lines, before the mean of the first condition in grey."""
+    columns = min(4, len(curves))
+    rows = -(-len(curves) // columns)
+    figure, all_axes = plt.subplots(
+        rows, columns, figsize=(3.2 * columns, 2.4 * rows), sharex=True, sharey=True, squeeze=False
+    )
+    first = np.nan_to_num(next(iter(curves.values()))).mean(axis=0)
+    for axes, (name, lines) in zip(all_axes.flat, curves.items(), strict=False):
+        axes.plot(points / 1000, first, color="0.75", linewidth=4)
+        axes.plot(points / 1000, lines.T, linewidth=1)
+        axes.set_title(name, fontsize=9)
+    for axes in all_axes.flat[len(curves) :]:
+        axes.axis("off")
+    figure.supxlabel("environment steps, thousands", fontsize=9)
+    figure.supylabel("milestones of fresh episodes, of 16", fontsize=9)
     figure.tight_layout()
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def begin_worker(turn, jobs: int) -> None:
+    """Take this worker's share of the cores."""
+    with turn.get_lock():
+        number, turn.value = turn.value, turn.value + 1
+    if hasattr(os, "sched_setaffinity"):  # the emulator's threads keep to it, too
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[number % len(cores) :: jobs])
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+
+
+def train(name: str, args: TrainArgs) -> None:
+    """Train one run of a condition; what it says goes into its folder."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    replaced = REPLACED.get(name)
+    with (
+        (args.out / "log.txt").open("a") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+        patch.object(*replaced) if replaced else contextlib.nullcontext(),
+    ):
+        train_with_cnn_reward.main(args)
+
+
+def train_all(runs: list[tuple[str, TrainArgs]], jobs: int) -> None:
+    """Train runs, `jobs` at once; the first that fails ends all."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, begin_worker, (context.Value("i", 0), jobs))
+    with pool:
+        waiting = [pool.submit(train, *run) for run in runs]
+        try:
+            for future in tqdm(as_completed(waiting), total=len(waiting), unit="run"):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def main(args: Args) -> dict:
@@ -149,23 +220,24 @@ def main(args: Args) -> dict:
     names = args.only.split(",") if args.only else list(CONDITIONS)
     if unknown := [name for name in names if name not in CONDITIONS]:
         raise ValueError(f"expected --only from {', '.join(CONDITIONS)}, got {', '.join(unknown)}")
-    if args.seeds < 1 or args.steps < 1:
-        raise ValueError(
-            f"expected --seeds and --steps of 1 or more, got {args.seeds}, {args.steps}"
-        )
+    for name in ("seeds", "steps", "jobs"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"expected --{name} of 1 or more, got {getattr(args, name)}")
     args.out.mkdir(parents=True, exist_ok=True)
     base = base_args(args)
+    runs = [
+        (name, replace(base, **changes, seed=seed, out=args.out / name / f"seed{seed}"))
+        for name, changes in [(name, CONDITIONS[name](args)) for name in names]
+        for seed in range(args.seeds)
+    ]
+    print(f"{len(runs)} training runs of {args.steps:,} steps, each with a log.txt in {args.out}")
+    train_all(runs, args.jobs)
     points = np.linspace(args.steps / 30, args.steps, 30)
-    curves = {}
-    for name in names:
-        changes, lines = CONDITIONS[name](args), []
-        for seed in range(args.seeds):
-            out = args.out / name / f"seed{seed}"
-            print(f"\n{name}, seed {seed}")
-            train_with_cnn_reward.main(replace(base, **changes, seed=seed, out=out))
-            lines.append(read_curve(out / "metrics.jsonl", points, args.steps // 10))
-        curves[name] = np.stack(lines)
-        draw(args.out / "ablations.png", points, curves)
+    lines = {
+        run.out: read_curve(run.out / "metrics.jsonl", points, args.steps // 10) for _, run in runs
+    }
+    curves = {name: np.stack([lines[run.out] for n, run in runs if n == name]) for name in names}
+    draw(args.out / "ablations.png", points, curves)
     results = {name: summarise(lines) for name, lines in curves.items()}
     table = args.out / "ablations.json"
     known = json.loads(table.read_text()) if table.exists() else {}

@@ -24,7 +24,7 @@ from models.actor_critic import Outlook, load_policy
 from models.alignment import fit_path
 from models.archive import Entry
 from models.checkpoint import load_checkpoint, save_checkpoint
-from models.follower import Follower
+from models.follower import Follower, follow_run
 from models.path import load_path, save_path
 from models.progress import PathProgress
 from models.reward_model import RewardModel, RewardModelConfig
@@ -487,6 +487,30 @@ def test_the_start_movie_begins_episodes_after_the_intro(args):
     held = GAME.milestones_held(envs.emulators.read_memory_batch)
     names = [m.name for m, is_held in zip(GAME.milestones, held[0], strict=True) if is_held]
     assert "named" in names and (held == held[0]).all()
+
+
+def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
+    """In the middle of the game, looked for on the path; the policy takes it along."""
+    states, frames = play_masks(MOVIE, GAME)
+    middle = len(frames) // 2
+    file = tmp_path / "middle.state"
+    file.write_bytes(states[middle])
+    envs = make_envs(args, start_state=file)
+    follower = envs.progress.follower
+    place = follow_run(follower.path, frames[: middle + 1])[-1]
+    assert abs(envs.score[0] - place) < 0.05 and follower.goals[0].min() > 0
+
+    training_script.main(replace(args, iterations=1, start_state=file))
+    evaluation = evaluate_policy.Args(
+        policy=args.out / "policy_final.pkl", rom=BUNDLED_ROM, steps=4, episodes=2, noop_max=2,
+        out=tmp_path / "evaluation", device="cpu",
+    )  # fmt: skip
+    held = GAME.milestones_held(envs.emulators.read_memory_batch)[0].sum()
+    assert min(evaluate_policy.main(evaluation)["random"]["milestones_per_episode"]) >= held > 3
+    file.write_bytes(states[middle][:-9])
+    for script, told in ((training_script, args), (evaluate_policy, evaluation)):
+        with pytest.raises(ValueError, match="expected a state of waystone"):
+            script.main(replace(told, start_state=file, out=tmp_path / "other"))
 
 
 def test_evaluation_counts_milestones_and_draws(args, tmp_path):
