@@ -108,6 +108,7 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "following-alone": lambda args: {"progress_scale": 0.0, "time_penalty": 0.0},
     "return-filter-0.8": lambda args: {"return_filter": 0.8},
     "no-curriculum": lambda args: {"fresh_share": 1.0},
+    "two-passes": lambda args: {"epochs": 2},
     "novelty-0": lambda args: {"novelty_coef": 0.0},
     "novelty-0.05": lambda args: {"novelty_coef": 0.05},
     "one-frame-score": lambda args: {
