@@ -16,6 +16,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -180,7 +181,8 @@ def draw(path: Path, points: np.ndarray, curves: dict[str, np.ndarray]) -> None:
 
 
 def begin_worker(turn, jobs: int) -> None:
-    """Take this worker's share of the cores."""
+    """Take this worker's share of the cores. Ctrl-C is for the runs that it trains alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with turn.get_lock():
         number, turn.value = turn.value, turn.value + 1
     if hasattr(os, "sched_setaffinity"):  # the emulator's threads keep to it, too
@@ -193,13 +195,17 @@ def train(name: str, args: TrainArgs) -> None:
     """Train one run of a condition; what it says goes into its folder."""
     args.out.mkdir(parents=True, exist_ok=True)
     replaced = REPLACED.get(name)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with (
         (args.out / "log.txt").open("a") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
         patch.object(*replaced) if replaced else contextlib.nullcontext(),
     ):
-        train_with_cnn_reward.main(args)
+        try:
+            train_with_cnn_reward.main(args)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def train_all(runs: list[tuple[str, TrainArgs]], jobs: int) -> None:
