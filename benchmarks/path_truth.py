@@ -4,8 +4,9 @@
     uv run python -m benchmarks.path_truth --policy runs/demo/checkpoints/policy_000050.pkl
 
 A random agent, a masher (A or Start) and, if given, a policy play waystone from power-on. Each
-frame that the path is sure of is compared with where the recorded runs, followed along the same
-path, are in the same part of the same map, with no more milestones than the agent has. Prints JSON
+frame that the path is sure of is compared with where the recorded runs are in the same part of the
+same map, with no more milestones than the agent has: where they are followed to, or, while that is
+not sure, where the alignment put their pictures. Prints JSON
 and writes the 20 worst frames beside what they were taken for. RAM serves for this alone.
 """
 
@@ -76,9 +77,18 @@ def recorded_places(path: PathModel, artefacts: Path) -> np.ndarray:
             game.step(np.array([mask], dtype=np.uint8), obs)
             follower.follow(path.project(torch.from_numpy(obs)), torch.tensor([0]))
             state = read_state(game)
-            place = follower.progress(torch.tensor([0])).item() * (path.num_bins - 1)
-            rows.append((state.map, state.milestones.bit_count(), state.x, state.y, place))
+            places = [follower.progress(torch.tensor([0])).item() * (path.num_bins - 1)]
+            if not follower.sure[0]:
+                places += aligned_bins(path, obs)
+            known = (state.map, state.milestones.bit_count(), state.x, state.y)
+            rows += [(*known, place) for place in places]
     return np.array(rows)
+
+
+def aligned_bins(path: PathModel, frame: np.ndarray) -> list[int]:
+    """Return the bins that hold the picture of a frame (1, 144, 160, 3)."""
+    apart = path.everywhere(path.project(torch.from_numpy(frame)))[0]
+    return path.bins[apart < 0.1 * path.config.bandwidth].unique().tolist()
 
 
 def distance_to_truth(recorded: np.ndarray, state: State, place: float) -> float:
