@@ -98,6 +98,8 @@ class Episodes:
     """(steps shown, N, 144, 160) uint8: what was seen before each action"""
     goals: np.ndarray
     """(steps shown, N) picture of the path that was the nearer goal, -1 without one"""
+    ends: np.ndarray
+    """(N,) steps until the place was the path's end, for what comes then is the title again"""
 
     @property
     def milestones(self) -> np.ndarray:
@@ -237,6 +239,7 @@ def play(
         places=np.zeros((args.steps, len(states)), dtype=np.float32),
         video=np.zeros((shown, *obs.shape[:3]), dtype=np.uint8),
         goals=np.full((shown, len(states)), -1),
+        ends=np.full(len(states), args.steps),
     )
     follows = isinstance(agent, TrainedAgent) and agent.progress is not None
     for step in trange(args.steps, desc=name, unit="step"):
@@ -249,6 +252,9 @@ def play(
                 episodes.goals[step] = agent.goals[:, 0].cpu().numpy()
         emulators.step(action_masks(episodes.actions[step]), obs)
         agent.watch(obs)
+        if follows:
+            arrived = agent.progress.arrived(np.arange(len(states)))
+            episodes.ends[arrived] = np.minimum(episodes.ends[arrived], step + 1)
         held = game.milestones_held(emulators.read_memory_batch)
         first = episodes.first_reached
         first[held & (first < 0)] = step
@@ -310,10 +316,12 @@ def median_episode(episodes: Episodes) -> int:
 def draw_episode(episodes: Episodes, index: int, path: PathModel | None) -> np.ndarray:
     """Return an episode's video, (T, H, W) uint8: the screen and what was pressed.
 
-    With a path the nearer goal stands to the right of it, and a bar below shows the place.
+    With a path the nearer goal stands to the right of it, and a bar below shows the place; at the
+    path's end the video stands still.
     """
     frames = []
-    for step, screen in enumerate(episodes.video[:, index]):
+    for step in np.arange(len(episodes.video)).clip(max=episodes.ends[index]):
+        screen = episodes.video[step, index]
         panels = [screen]
         if path is not None:
             goal = path.pictures[int(episodes.goals[step, index])][..., 0]

@@ -54,7 +54,7 @@ class Args:
     """folder of a demo: frames, encoder, rewards"""
     out: Path = Path("runs/ablations")
     """folder of the training runs, the table and the curves"""
-    steps: int = 300_000
+    steps: int = 153_600
     """environment steps of each training run"""
     seeds: int = 3
     """training runs of each condition"""
@@ -153,10 +153,20 @@ def read_curve(path: Path, points: np.ndarray, width: int) -> np.ndarray:
 
 
 def summarise(curves: np.ndarray) -> dict:
-    """Return figures of a condition from its curves, (seeds, points): the end, and by seed."""
-    ends = np.nan_to_num(curves[:, -1])  # no episode from power-on ended: none reached anything
-    low, high = bootstrap_interval(ends)
-    return {"mean": float(ends.mean()), "interval": [low, high], "by_seed": ends.tolist()}
+    """Return a condition's figures from its curves, (seeds, points): at half the steps and last."""
+    figures = {}
+    for name, point in {"half": curves.shape[1] // 2 - 1, "last": -1}.items():
+        reached = np.nan_to_num(curves[:, point])  # no episode ended there: none reached anything
+        interval = list(bootstrap_interval(reached))
+        figures[name] = {
+            "mean": float(reached.mean()), "interval": interval, "by_seed": reached.tolist()
+        }  # fmt: skip
+    return figures
+
+
+def _mean(figures: dict) -> str:
+    low, high = figures["interval"]
+    return f"{figures['mean']:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def draw(path: Path, points: np.ndarray, curves: dict[str, np.ndarray]) -> None:
@@ -251,11 +261,11 @@ def main(args: Args) -> dict:
     same = (known.get("steps"), known.get("seeds")) == (args.steps, args.seeds)
     conditions = (known["conditions"] if same else {}) | results
     write_json(table, {"steps": args.steps, "seeds": args.seeds, "conditions": conditions})
-    print(f"\nmilestones of fresh episodes, last tenth of {args.steps:,} steps, {args.seeds} seeds")
+    print(f"\nmilestones of fresh episodes in a tenth of {args.steps:,} steps, {args.seeds} seeds")
+    print(f"{'':26}{'at half the steps':22}{'at the end':22}by seed")
     for name, row in results.items():
-        low, high = row["interval"]
-        seeds = ", ".join(f"{end:.1f}" for end in row["by_seed"])
-        print(f"{name:26} {row['mean']:5.2f} [{low:.2f}, {high:.2f}]   by seed: {seeds}")
+        cells = "".join(f"{_mean(row[point]):22}" for point in ("half", "last"))
+        print(f"{name:26}{cells}" + ", ".join(f"{end:.1f}" for end in row["last"]["by_seed"]))
     return results
 
 

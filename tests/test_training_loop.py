@@ -534,6 +534,26 @@ def test_evaluation_counts_milestones_and_draws(args, tmp_path):
     assert again["trained"] == results["trained"]
 
 
+def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
+    """After the ending comes the title again, which is no part of the episode."""
+    training_script.main(replace(args, iterations=1))
+    policy, _ = load_policy(args.out / "policy_final.pkl")
+    path = load_path(args.reward_model)
+    agent = evaluate_policy.TrainedAgent(policy, path, 1)
+    look = agent.act
+    monkeypatch.setattr(agent, "act", lambda: look() * 0 + BUTTONS.index("A"))
+    states, frames = play_masks(MOVIE, GAME)
+    way = np.arange(len(frames) - 7)[:, None]
+    begin = evaluate_policy.Beginnings([states[-8]], frames, way, False, True)
+    told = evaluate_policy.Args(steps=12, gif_steps=12)
+    timing = {"frame_skip": 30, "hold_frames": 8}
+    episodes = evaluate_policy.play(agent, GAME, told, timing, begin, "test")
+    (end,) = episodes.ends
+    assert 0 < end < 12
+    video = evaluate_policy.draw_episode(episodes, 0, path)
+    assert (video[end:] == video[end]).all() and (video[end] != video[0]).any()
+
+
 def test_a_bootstrap_interval_holds_the_mean():
     low, high = evaluate_policy.bootstrap_interval(np.arange(20.0))
     assert 5 < low < 9.5 < high < 14
