@@ -112,7 +112,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
                 epochs=3,
                 lr=5e-4,
                 entropy_coef=0.015,
-                iterations=3 if smoke else 120,
+                iterations=3 if smoke else 100,
                 time_limit_minutes=9.0,
                 out=out / "checkpoints",
                 **common,

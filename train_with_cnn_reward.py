@@ -53,7 +53,7 @@ STATE_KIND = "ppo_state"
 #: How much some latent changes when the screen does, and not just water or a flower.
 SCREEN_CHANGED = 0.3
 #: Times that a rare action may weigh in hindsight what a sure one does.
-HABIT = 20.0
+HABIT = 10.0
 
 
 @dataclass
