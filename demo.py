@@ -1,6 +1,6 @@
 """Walk the whole path on the bundled game: recorded play in, an agent that plays from pixels out.
 
-    uv run python demo.py                    # 15 minutes on two CPU cores
+    uv run python demo.py                    # 12 minutes on two CPU cores
     uv run python demo.py --preset smoke     # the same path in miniature, nothing learned
 
 Ctrl-C keeps what is done; the same command goes on from there.
