@@ -190,51 +190,66 @@ def draw(path: Path, points: np.ndarray, curves: dict[str, np.ndarray]) -> None:
     plt.close(figure)
 
 
-def begin_worker(turn, jobs: int) -> None:
+#: In a worker: set once no further run is to begin.
+is_over: Any = None
+
+
+def begin_worker(turn, over, jobs: int, threads: int) -> None:
     """Take this worker's share of the cores. Ctrl-C is for the runs that it trains alone."""
+    global is_over
+    is_over = over
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with turn.get_lock():
         number, turn.value = turn.value, turn.value + 1
     if hasattr(os, "sched_setaffinity"):  # the emulator's threads keep to it, too
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[number % len(cores) :: jobs])
-    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+    torch.set_num_threads(threads)
 
 
 def train(name: str, args: TrainArgs) -> None:
-    """Train one run of a condition; what it says goes into its folder."""
+    """Train one run of a condition, unless all is over; what it says goes into its folder."""
+    if is_over.is_set():
+        return
     args.out.mkdir(parents=True, exist_ok=True)
     replaced = REPLACED.get(name)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with (
         (args.out / "log.txt").open("a") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
         patch.object(*replaced) if replaced else contextlib.nullcontext(),
     ):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             train_with_cnn_reward.main(args)
+        except BaseException:
+            is_over.set()  # at once: this worker may have the next run already
+            raise
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def train_all(runs: list[tuple[str, TrainArgs]], jobs: int) -> None:
-    """Train runs, `jobs` at once; the first that fails ends all."""
+    """Train runs, `jobs` at once; after one that fails no other begins."""
+    jobs = min(jobs, len(runs))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, begin_worker, (context.Value("i", 0), jobs))
-    with pool:
+    over, threads = context.Event(), max(1, torch.get_num_threads() // jobs)
+    shared = (context.Value("i", 0), over, jobs, threads)
+    with ProcessPoolExecutor(jobs, context, begin_worker, shared) as pool:
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the workers while they start
         waiting = [pool.submit(train, *run) for run in runs]
+        signal.signal(signal.SIGINT, handler)
         try:
             for future in tqdm(as_completed(waiting), total=len(waiting), unit="run"):
                 future.result()
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            over.set()
             raise
 
 
 def main(args: Args) -> dict:
     """Train what is not yet trained; returns, by condition, its figures."""
-    names = args.only.split(",") if args.only else list(CONDITIONS)
+    names = list(dict.fromkeys(args.only.split(","))) if args.only else list(CONDITIONS)
     if unknown := [name for name in names if name not in CONDITIONS]:
         raise ValueError(f"expected --only from {', '.join(CONDITIONS)}, got {', '.join(unknown)}")
     for name in ("seeds", "steps", "jobs"):

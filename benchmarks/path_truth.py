@@ -6,7 +6,7 @@
 A random agent, a masher (A or Start) and, if given, a policy play waystone from power-on. Each
 frame that the path is sure of is compared with where the recorded runs are in the same part of the
 same map, with no more milestones than the agent has: where they are followed to, or, while that is
-not sure, where the alignment put their pictures. Prints JSON
+not sure, the one place on the path that has their picture. Prints JSON
 and writes the 20 worst frames beside what they were taken for. RAM serves for this alone.
 """
 
@@ -86,9 +86,10 @@ def recorded_places(path: PathModel, artefacts: Path) -> np.ndarray:
 
 
 def aligned_bins(path: PathModel, frame: np.ndarray) -> list[int]:
-    """Return the bins that hold the picture of a frame (1, 144, 160, 3)."""
+    """Return the bins that hold the picture of a frame (1, 144, 160, 3); none if they lie apart."""
     apart = path.everywhere(path.project(torch.from_numpy(frame)))[0]
-    return path.bins[apart < 0.1 * path.config.bandwidth].unique().tolist()
+    bins = path.bins[apart < 0.1 * path.config.bandwidth].unique().tolist()
+    return bins if bins and bins[-1] - bins[0] <= 5 else []
 
 
 def distance_to_truth(recorded: np.ndarray, state: State, place: float) -> float:
