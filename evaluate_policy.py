@@ -55,9 +55,10 @@ class Args:
     greedy: bool = False
     """take the most probable action; default: sample, as in training"""
     start_movie: Path | None = None
-    """input movie played before every episode; default: what the policy was trained with"""
+    """input movie played before every episode; default, if no state is given: the training's"""
     start_state: Path | None = None
-    """state of the game from which every episode goes on; default: that of the training"""
+    """state of the game from which every episode goes on; default, without a movie: the training's
+    """
     noop_max: int = 10
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: int = 400

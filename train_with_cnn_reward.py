@@ -720,19 +720,19 @@ def main(args: Args) -> dict:
     keep_rows(metrics_path, done)
 
     kept_path = keep_path(find_guide(args), args.out)
+    masks, state = start_masks(args.start_movie).tolist(), list(start_state(args.start_state))
 
     def save_as(name: str, iteration: int) -> None:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
-        extra |= {"start_masks": start_masks(args.start_movie).tolist(), "guide": kept_path}
-        extra |= {"start_state": list(start_state(args.start_state))}
+        extra |= {"start_masks": masks, "start_state": state, "guide": kept_path}
         extra |= {"is_paid_by_path": is_path(args)}
         save_policy(args.out / name, agent.policy, **extra)
 
     def save(iteration: int) -> None:
         save_as("policy_final.pkl", iteration)
-        state = agent.state_dict()
-        save_checkpoint(state_path, STATE_KIND, fixed, state, iteration=iteration, seconds=seconds)
+        parts = agent.state_dict()
+        save_checkpoint(state_path, STATE_KIND, fixed, parts, iteration=iteration, seconds=seconds)
 
     writer = SummaryWriter(str(args.out / "tensorboard"), purge_step=done + 1)
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}

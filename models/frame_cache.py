@@ -17,8 +17,9 @@ def in_batches(
 ) -> torch.Tensor:
     """Apply a function to frames (B, 144, 160, 3), B > 0, in batches of fixed sizes.
 
-    Results, (B, ...) float32, then do not depend on which frames came together, so that a resumed
-    training goes on exactly.
+    Results, (B, ...) float32, then do not depend on which frames came together, as far as the
+    function gives the same for both sizes (a test holds the encoder to it, to the last bit), so
+    that a resumed training goes on exactly.
     """
     results = []
     while len(frames):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.frame_cache import FrameCache
+from models.frame_cache import FrameCache, in_batches
+from models.tokenizer import Encoder, TokenizerConfig
 
 
 def frames(*names):
@@ -42,3 +43,17 @@ def test_it_is_bounded_and_begins_again(counted):
         assert len(cache.slots) <= 4
     with pytest.raises(ValueError, match="up to 4 different frames at once, got 5"):
         cache(frames(1, 2, 3, 4, 5))
+
+
+def test_batches_are_of_two_sizes_and_the_encoder_gives_the_same_in_both(counted):
+    means, seen = counted
+    many = torch.from_numpy(frames(*range(13)))
+    for count in (4, 5, 9, 13):
+        assert len(in_batches(means, many[:count])) == count
+    assert seen == [2, 2] + [8] + [8, 2] + [8, 8]
+    torch.manual_seed(0)
+    config = TokenizerConfig(widths=(16, 16, 32, 64), grey=True, half_size=True)
+    encoder = Encoder(config).to(memory_format=torch.channels_last)
+    together = in_batches(encoder, many)
+    for i, frame in enumerate(many):
+        assert torch.equal(in_batches(encoder, frame[None])[0], together[i])

@@ -507,6 +507,10 @@ def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
     )  # fmt: skip
     held = GAME.milestones_held(envs.emulators.read_memory_batch)[0].sum()
     assert min(evaluate_policy.main(evaluation)["random"]["milestones_per_episode"]) >= held > 3
+    policy, _ = load_policy(evaluation.policy)
+    agent = evaluate_policy.TrainedAgent(policy, follower.path, 2)
+    agent.begin(evaluate_policy.beginnings(np.zeros(1, int), states[middle], GAME, evaluation))
+    assert np.abs(agent.places - place).max() < 0.05
     file.write_bytes(states[middle][:-9])
     for script, told in ((training_script, args), (evaluate_policy, evaluation)):
         with pytest.raises(ValueError, match="expected a state of waystone"):
@@ -551,6 +555,7 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
     (end,) = episodes.ends
     assert 0 < end < 12
     video = evaluate_policy.draw_episode(episodes, 0, path)
+    assert (episodes.video[end + 1 :, 0] != episodes.video[end, 0]).any()
     assert (video[end:] == video[end]).all() and (video[end] != video[0]).any()
 
 
