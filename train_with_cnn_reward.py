@@ -709,6 +709,8 @@ def main(args: Args) -> dict:
     agent = make_agent(args, game)
     reward, guide = find_reward(args), find_guide(args) or "none (the policy sees latents alone)"
     print(f"playing {game.name} ({game.path}), reward: {reward}, guide: {guide}")
+    if args.start_movie or args.start_state:
+        print(f"episodes begin at {agent.envs.beginning.progress:.0%} of the recorded runs")
     fixed = settings(args, game)
     args.out.mkdir(parents=True, exist_ok=True)
     (state_path,), metrics_path = state_paths(args), args.out / "metrics.jsonl"
