@@ -126,7 +126,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
                 rom=BUNDLED_ROM,
                 steps=40 if smoke else 2000,
                 episodes=2 if smoke else 16,
-                gif_steps=40 if smoke else 400,
+                gif_steps=40 if smoke else 500,
                 out=out / "evaluation",
                 **common,
             ),
