@@ -1,40 +1,114 @@
 """What every script does around its `main`: parse flags, and tell a user's mistake in one line."""
 
+import dataclasses
+import math
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import NoneType
+from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
 
 import tyro
+
+#: More than any flag needs, and less than what counts in C are made of.
+MOST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a numeric flag may take; inf and nan are never among them."""
+
+    low: float = -MOST
+    high: float = MOST
+    above: bool = False
+    """`low` itself is not among them"""
+
+    def __contains__(self, value: float) -> bool:
+        too_low = value <= self.low if self.above else value < self.low
+        return math.isfinite(value) and not too_low and value <= self.high
+
+    def __str__(self) -> str:
+        if self.above:
+            return f"above {self.low}" + (f", up to {self.high}" if self.high < MOST else "")
+        return f"of {self.low} or more" if self.high == MOST else f"from {self.low} to {self.high}"
+
+
+#: Types of numeric flags; what has none of them may be any finite number.
+Count = Annotated[int, Range(1)]
+CountOrNone = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0)]
+Positive = Annotated[float, Range(0, above=True)]
+NotNegative = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+
+
+def check_flags(args: Any) -> None:
+    """Raise ValueError, which names the flag, for a number outside of its range."""
+    hints = get_type_hints(type(args), include_extras=True)
+    for field in dataclasses.fields(args):
+        for number, allowed in _numbers(getattr(args, field.name), hints[field.name]):
+            if number not in allowed:
+                flag = f"--{field.name.replace('_', '-')}"
+                raise ValueError(f"expected {flag} {allowed}, got {number}")
+
+
+def _numbers(value: Any, hint: Any) -> Iterator[tuple[float, Range]]:
+    """Yield the numbers of a flag's value, each with the range that its type hint gives it."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _numbers(one, get_args(hint)[0])
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        if get_origin(hint) is not Annotated:  # a union with None
+            hint = next((part for part in get_args(hint) if part is not NoneType), hint)
+        notes = getattr(hint, "__metadata__", ())
+        yield value, next((note for note in notes if isinstance(note, Range)), Range())
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a cluster sends it whose time is up."""
 
 
 def run_script(main: Callable[[Any], Any], args_type: type) -> None:
     """Parse `args_type` (a dataclass) from the command line and call `main` with it.
 
     The help text is the script's docstring. Exit codes: 0; 2 with one line on stderr for what the
-    user can mend (ValueError, OSError, a full GPU); 130 after Ctrl-C. Anything else is our mistake
-    and keeps its traceback, as does everything where EMURL_TRACEBACK is set.
+    user can mend (ValueError, OSError, full memory); 130 after Ctrl-C, 143 after SIGTERM. Anything
+    else is our mistake and keeps its traceback, as does everything where EMURL_TRACEBACK is set.
     """
     description = sys.modules[main.__module__].__doc__
     args = tyro.cli(args_type, description=description, config=(tyro.conf.FlagCreatePairsOff,))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
+        check_flags(args)
         main(args)
     except (ValueError, OSError) as error:
         if os.environ.get("EMURL_TRACEBACK"):
             raise
         fail(str(error))
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's; not every script imports torch
+    except (MemoryError, RuntimeError) as error:
+        # Of torch: not every script imports it. Its allocator on the CPU has no error of its own.
+        if type(error).__name__ == "OutOfMemoryError":
+            fail(
+                "the GPU's memory is full: lower --batch-size or --num-envs, raise --minibatches "
+                "(of PPO), or pass --device cpu"
+            )
+        if not isinstance(error, MemoryError) and "DefaultCPUAllocator" not in str(error):
             raise
         fail(
-            "the GPU's memory is full: lower --batch-size or --num-envs, raise --minibatches (of "
-            "PPO), or pass --device cpu"
+            "the memory is full: lower what is worked on at once (--batch-size, --num-envs, "
+            "--num-steps, --episodes, --workers), or end other programs"
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher may pass the same one on
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        terminated = isinstance(error, Terminated)
+        print("terminated" if terminated else "interrupted", file=sys.stderr)
+        sys.exit(143 if terminated else 130)
+
+
+def _terminate(*_) -> NoReturn:
+    raise Terminated
 
 
 def fail(message: str) -> NoReturn:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from emurust import VecGameBoy
 
+from cli import Count, CountOrNone, NotNegative, Share
 from games.actions import action_masks
 from games.game import Game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
@@ -28,23 +29,23 @@ PER_ENV = (
 class CurriculumConfig:
     """How the environments step, pay and restart."""
 
-    num_envs: int = 32
+    num_envs: Count = 32
     """emulators played at once"""
-    frame_skip: int = 30
+    frame_skip: Count = 30
     """frames of the game a step: 30 is half a second"""
-    hold_frames: int = 8
+    hold_frames: CountOrNone = 8
     """frames of a step for which the button is held"""
-    reward_interval: int = 64
+    reward_interval: Count = 64
     """steps between two payments of the progress delta, in all environments at once"""
-    progress_scale: float = 10.0
+    progress_scale: NotNegative = 10.0
     """reward for the progress of one whole run; more for longer runs (10 suits some minutes)"""
-    time_penalty: float = 0.001
+    time_penalty: NotNegative = 0.001
     """cost of a step"""
-    episode_steps: int = 1024
+    episode_steps: Count = 1024
     """steps until an episode is cut and the environment starts elsewhere"""
-    patience_steps: int = 1024
+    patience_steps: Count = 1024
     """steps without a new height of progress until an episode is cut"""
-    fresh_share: float = 0.3
+    fresh_share: Share = 0.3
     """share of episodes that start at the beginning, not at an archived state; 1: no curriculum"""
     start_movie: Path | None = None
     """input movie played before every beginning, such as games/waystone/intro.txt"""

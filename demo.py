@@ -22,9 +22,10 @@ import evaluate_policy
 import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
-from cli import run_script
+from cli import Seed, run_script
+from files import read_json, write_json, writes_alone
 from games.game import BUNDLED_ROM, ROOT
-from training import forget, write_json
+from training import forget
 
 #: The encoder's input and size on a CPU: one grey channel, half the resolution.
 SMALL = {"grey": True, "half_size": True}
@@ -34,7 +35,7 @@ SMALL = {"grey": True, "half_size": True}
 class Args:
     preset: Literal["full", "smoke"] = "full"
     """full: learns the game; smoke: every part once, in minutes"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of everything that is random"""
     out: Path | None = None
     """directory of everything that is made; default: runs/demo, or runs/demo-smoke"""
@@ -54,6 +55,10 @@ class Stage:
         """Delete what the script would go on from."""
         if hasattr(self.script, "state_paths"):
             forget(self.script.state_paths(self.args))
+
+    def made(self) -> dict[str, str]:
+        """Return the SHA-256 of each file that the script has left for others to read."""
+        return {str(path): digest([path]) for path in self.script.products(self.args)}
 
 
 def make_stages(args: Args, out: Path) -> list[Stage]:
@@ -146,21 +151,45 @@ def digest(paths: Iterable[Path]) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
+def is_still(path: str, was: str) -> bool:
+    """Say whether a file has the SHA-256 that it had."""
+    return Path(path).is_file() and digest([Path(path)]) == was
+
+
+def read_record(path: Path) -> dict[str, dict]:
+    """Return what an earlier demo has written about its stages; nothing where there is none.
+
+    Raises ValueError, which names the file, for what is no such record.
+    """
+    record = read_json(path) if path.exists() else {}
+    entries = record.values()
+    if not all(isinstance(e, dict) and {"settings", "wall_s"} <= e.keys() for e in entries):
+        raise ValueError(
+            f"expected the record of a demo in {path}, got something else: pass another --out, or "
+            "delete the file to start over"
+        )
+    return record
+
+
 def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict[str, dict]:
     """Run what is not yet done; returns, by stage, settings, results and wall_s.
 
-    A stage that was stopped goes on. One whose flags have changed, or any when `inputs` (a digest
-    of what all starts from) has, is run afresh, and so is everything after it.
+    A stage that was stopped, or whose files are gone or others by now, goes on. One whose flags
+    have changed, or any when `inputs` (a digest of what all starts from) has, is run afresh. When
+    it then leaves other files than before, so is everything after it.
     """
-    record = json.loads(record_path.read_text()) if record_path.exists() else {}
+    record = read_record(record_path)
     redone = False
     for number, stage in enumerate(stages, start=1):
         settings = plain(stage.args) | {"inputs": inputs}
         entry = record.get(stage.name, {})
         same = not redone and entry.get("settings") == settings
-        if same and "results" in entry:
+        lost = [path for path, was in entry.get("made", {}).items() if not is_still(path, was)]
+        if same and "results" in entry and not lost:
             print(f"[{number}/{len(stages)}] {stage.name}: done already")
             continue
+        if same and lost:
+            print(f"{', '.join(lost)}: gone, or no longer what {stage.name} made")
         redone = True
         if not same:
             stage.forget()
@@ -173,16 +202,23 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
         started = time.monotonic()
         try:
             entry["results"] = stage.script.main(stage.args)
+            before, entry["made"] = entry.get("made"), stage.made()
+            redone = entry["made"] != before
         finally:
             entry["wall_s"] = round(entry["wall_s"] + time.monotonic() - started, 1)
             write_json(record_path, record)
     return record
 
 
+def folder(args: Args) -> Path:
+    """Return where everything goes."""
+    return args.out or Path("runs") / ("demo" if args.preset == "full" else f"demo-{args.preset}")
+
+
+@writes_alone(folder)
 def main(args: Args) -> dict:
     """Run the path and write report.json; returns the report."""
-    out = args.out or Path("runs") / ("demo" if args.preset == "full" else f"demo-{args.preset}")
-    out.mkdir(parents=True, exist_ok=True)
+    out = folder(args)
     stages = make_stages(args, out)
     inputs = digest([BUNDLED_ROM, *prepare.find_movies(prepare.Args.movies)])
     record = run_stages(stages, out / "stages.json", inputs)

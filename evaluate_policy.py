@@ -11,7 +11,6 @@ import quiet_threads  # noqa: F401
 
 import hashlib
 import io
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +23,9 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import trange
 
-from cli import run_script
+from cli import Count, CountOrNone, Seed, run_script
 from curriculum import play_masks, start_masks, start_state
+from files import write_json, write_png, write_whole, writes_alone
 from games.actions import BUTTONS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
@@ -33,7 +33,7 @@ from models.follower import Follower
 from models.frame_cache import FrameCache
 from models.path import PathModel, load_path
 from models.progress import PathProgress
-from training import pick_device, write_json
+from training import pick_device
 
 GIF_FRAME_MS = 80
 #: Pixels between two panels, and of the line below a screen.
@@ -46,11 +46,11 @@ class Args:
     """policy to evaluate"""
     rom: Path | None = None
     """ROM to play; default: the one in roms/, else the bundled game"""
-    steps: int = 2000
+    steps: Count = 2000
     """steps of an episode; a step is as many frames of the game as in training (30)"""
-    episodes: int = 8
+    episodes: Count = 8
     """episodes of each agent, played at once, each with actions of its own"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of the actions"""
     greedy: bool = False
     """take the most probable action; default: sample, as in training"""
@@ -59,11 +59,11 @@ class Args:
     start_state: Path | None = None
     """state of the game from which every episode goes on; default, without a movie: the training's
     """
-    noop_max: int = 10
+    noop_max: CountOrNone = 10
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
-    gif_steps: int = 400
+    gif_steps: Count = 400
     """steps from the start that the GIFs show"""
-    explain: int = 0
+    explain: CountOrNone = 0
     """steps to draw in explain.png, each with screen, goals, belief, actions and value: of the
     median episode, around where its place on the path was highest; 0: none"""
     out: Path = Path("runs/evaluation")
@@ -347,9 +347,7 @@ def write_gif(path: Path, video: np.ndarray) -> bytes:
     images[0].save(
         buffer, "GIF", save_all=True, append_images=images[1:], duration=GIF_FRAME_MS, loop=0
     )
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+    write_whole(path, buffer.getbuffer())
     return buffer.getvalue()
 
 
@@ -453,18 +451,15 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
         writer._get_file_writer().add_summary(trajectories, iteration)
 
 
+def products(args: Args) -> list[Path]:
+    """Return the files that others read."""
+    names = ("results.json", "trained.gif", "random.gif", "both.gif")
+    return [args.out / name for name in names]
+
+
+@writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Play both agents at the same budget, write results.json and the GIFs; returns the results."""
-    for flag, low in {
-        "steps": 1,
-        "episodes": 1,
-        "gif_steps": 1,
-        "noop_max": 0,
-        "explain": 0,
-    }.items():
-        if getattr(args, flag) < low:
-            name = f"--{flag.replace('_', '-')}"
-            raise ValueError(f"expected {name} of {low} or more, got {getattr(args, flag)}")
     policy, checkpoint = load_policy(args.policy, pick_device(args.device))
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}) with {args.policy}")
@@ -515,7 +510,7 @@ def main(args: Args) -> dict:
         paid_by_path = checkpoint.get("is_paid_by_path", False)
         agent = TrainedAgent(policy, path, 1, is_paid_by_path=paid_by_path)
         picture = explain(agent, game, timing, begin, episodes["trained"], one, args.explain)
-        picture.save(args.out / "explain.png")
+        write_png(args.out / "explain.png", picture)
         print(f"wrote {args.out / 'explain.png'}: episode {one}")
     return results
 

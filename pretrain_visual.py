@@ -13,7 +13,6 @@ The same command again goes on exactly where it stopped.
 import quiet_threads  # noqa: F401
 
 import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,26 +21,16 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from cli import run_script
+from cli import Count, CountOrNone, NotNegative, Share, run_script
 from data.frames import Run, find_runs, sample_frames, split_runs
+from files import write_json, write_png, writes_alone
 from models.blocks import GRID, RunningRMS
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.dynamics import Dynamics, DynamicsConfig
 from models.perceptual import PerceptualDistance
 from models.tokenizer import Encoder, Tokenizer, TokenizerConfig
-from training import (
-    autocast,
-    fingerprints,
-    forget,
-    learning_rate,
-    load_state,
-    pick_device,
-    save_state,
-    training_progress,
-    write_json,
-)
+from training import Training, TrainingArgs, autocast, fingerprints, forget, pick_device
 
 HORIZONS_FRAMES = (1, 2, 4, 8)
 CHANGED_PIXELS = 0.01  # a frame has changed when more than this share of its pixels has
@@ -51,64 +40,34 @@ LOG_DIR = Path("runs/pretrain_visual")
 
 
 @dataclass
-class Args:
-    epochs: int = 100
+class Args(TrainingArgs):
+    epochs: CountOrNone = 100
     """passes over the frames to train the tokenizer"""
-    dynamics_epochs: int = 20
-    """passes over the frames to train the dynamics"""
-    data: Path | None = None
-    """folder of runs; without it data/speedruns/frames, or else data/demo/frames"""
-    out: Path = Path(".")
-    """folder for the artefacts; logs and the training state go to runs/pretrain_visual in it"""
-    batch_size: int = 64
-    """frames (1A) or windows of frames (1B) a step"""
-    lr: float = 3e-4
-    """peak learning rate of AdamW"""
-    seed: int = 0
-    """of the weights and the batches; every seed holds out the same runs"""
-    steps_per_epoch: int | None = None
-    """steps that count as an epoch; without it as many as show every frame once"""
-    time_limit_seconds: float | None = None
-    """stop training after this long, evaluate and save; a quarter of it is for the dynamics"""
-    save_every_seconds: float = 60.0
-    """how much work a crash may cost"""
-    fresh: bool = False
-    """start again, whatever an earlier training left"""
+    dynamics_epochs: CountOrNone = 20
+    """passes over the frames to train the dynamics, for which a quarter of the time limit is kept
+    """
 
-    grey: bool = False
-    """see one channel instead of RGB"""
-    half_size: bool = False
-    """see 72x80 pixels instead of 144x160"""
-    widths: tuple[int, int, int, int] = (32, 64, 128, 192)
+    widths: tuple[Count, Count, Count, Count] = (32, 64, 128, 192)
     """channels of the tokenizer's stages; --half-size does without the first"""
-    latent_channels: int = 16
+    latent_channels: Count = 16
     """channels of the latents on the 9x10 grid"""
-    lpips_weight: float = 0.2
+    lpips_weight: NotNegative = 0.2
     """weight of LPIPS beside the squared error; 0 leaves it out"""
     lpips_net: str = "alex"
     """backbone of LPIPS: alex or vgg"""
     lpips_weights: Path | None = None
     """file of that backbone's weights (torchvision's), for machines that cannot download them"""
-    mask_max: float = 0.0
+    mask_max: Share = 0.0
     """hide a share of the tiles, drawn from 0 to this, from the encoder (Dreamer 4 has 0.9)"""
 
     dynamics: str = "transformer"
     """transformer or mlp"""
-    context_frames: int = 4
+    context_frames: Count = 4
     """frames that the dynamics sees"""
-    dynamics_width: int = 128
+    dynamics_width: Count = 128
     """channels of its tokens"""
-    dynamics_depth: int = 4
+    dynamics_depth: Count = 4
     """its layers"""
-
-    device: str = "auto"
-    """auto, cpu or cuda"""
-    precision: str = "float32"
-    """float32 or bf16 (fast on a GPU, very slow on most CPUs)"""
-    channels_last: bool = True
-    """lay images out channels last: faster convolutions on most machines"""
-    compile: bool = False
-    """compile the models: a minute at the start, then faster, on a GPU"""
 
 
 def state_paths(args: Args) -> list[Path]:
@@ -116,6 +75,14 @@ def state_paths(args: Args) -> list[Path]:
     return [args.out / LOG_DIR / f"{model}_state.pkl" for model in ("tokenizer", "dynamics")]
 
 
+def products(args: Args) -> list[Path]:
+    """Return the files that others read."""
+    models = ("tokenizer", "encoder", "dynamics")
+    artefacts = [args.out / f"pretrained_{model}.pkl" for model in models]
+    return [*artefacts, args.out / "pretrain_metrics.json"]
+
+
+@writes_alone(lambda args: args.out / LOG_DIR)
 def main(args: Args) -> dict:
     """Train both stages, save the artefacts, return the metrics.
 
@@ -129,15 +96,9 @@ def main(args: Args) -> dict:
         args.dynamics_width,
         args.dynamics_depth,
     )
-    if not 0 <= args.mask_max <= 1 or args.lpips_weight < 0 or args.batch_size < 1:
-        raise ValueError(
-            "expected --mask-max in [0, 1], --lpips-weight >= 0 and --batch-size >= 1, got "
-            f"{args.mask_max}, {args.lpips_weight} and {args.batch_size}"
-        )
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
-    models = ("tokenizer", "encoder", "dynamics")
-    refuse_to_replace(args.out / f"pretrained_{model}.pkl" for model in models)
+    refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     longest_window = args.context_frames + max(HORIZONS_FRAMES)
@@ -164,7 +125,8 @@ def main(args: Args) -> dict:
         spent = train_tokenizer(args, tokenizer, lpips, train, val, writer)
         tokenizer_metrics = spent | evaluate_tokenizer(tokenizer, lpips, val)
         tokenizer.eval().requires_grad_(False)
-        Image.fromarray(reconstruction_grid(tokenizer, val)).save(log_dir / "reconstructions.png")
+        grid = Image.fromarray(reconstruction_grid(tokenizer, val))
+        write_png(log_dir / "reconstructions.png", grid)
         save_checkpoint(
             args.out / "pretrained_tokenizer.pkl", "tokenizer", config, tokenizer.state_dict()
         )
@@ -201,74 +163,63 @@ def train_tokenizer(
     """Stage 1A: reconstruct frames. Returns steps, and how long they took."""
     device = tokenizer.mask_colour.device
     model = torch.compile(tokenizer) if args.compile else tokenizer
-    optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=args.lr, fused=True)
     mse_rms, lpips_rms = RunningRMS().to(device), RunningRMS().to(device)
-    parts = {"model": tokenizer, "optimizer": optimizer, "mse": mse_rms, "lpips": lpips_rms}
-    settings = asdict(tokenizer.config) | {
-        "batch_size": args.batch_size,
-        "lr": args.lr,
-        "seed": args.seed,
-        "lpips_weight": args.lpips_weight,
-        "lpips_net": args.lpips_net,
-        "mask_max": args.mask_max,
-        "train_runs": fingerprints(train),
-    }
-    state, dynamics_state = state_paths(args)
-    step, clock = load_state(state, settings, parts)
-    epoch_steps = args.steps_per_epoch or math.ceil(
-        sum(run.num_frames for run in train) / args.batch_size
-    )
-    total = args.epochs * epoch_steps
-    limit = share_of_limit(args, 1 - DYNAMICS_TIME_SHARE)
-    saved_at = clock.seconds
-    if training_progress(step, total, clock.seconds, limit) < 1:
-        # Latents are about to change: what dynamics learned on the old ones is void.
-        dynamics_state.unlink(missing_ok=True)
-    bar = tqdm(total=total, initial=step, desc="tokenizer", unit="step")
-    while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
-        began = time.perf_counter()
-        # Batches depend on (seed, step) alone, so a resumed training sees what it would have seen.
+
+    def draw(step: int) -> tuple[torch.Tensor, ...]:
         rng = np.random.default_rng([args.seed, 1, step])
         frames = torch.from_numpy(sample_frames(train, args.batch_size, rng))
-        clock.data_seconds += time.perf_counter() - began
-        images = tokenizer.preprocess(frames.to(device))
-        hidden = None
-        if args.mask_max > 0:
-            share = rng.uniform(0, args.mask_max, (args.batch_size, 1, 1))
-            hidden = torch.from_numpy(rng.random((args.batch_size, *GRID)) < share).to(device)
+        if args.mask_max == 0:
+            return (frames,)
+        share = rng.uniform(0, args.mask_max, (args.batch_size, 1, 1))
+        return frames, torch.from_numpy(rng.random((args.batch_size, *GRID)) < share)
+
+    def loss(
+        frames: torch.Tensor, hidden: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        images = tokenizer.preprocess(frames)
         with autocast(device, args.precision):
             output = model(images, hidden)
             mse = F.mse_loss(output.float(), images)
-            loss = mse_rms(mse)
-            if lpips is not None:
-                distance = lpips(output, images).float().mean()
-                loss = loss + args.lpips_weight * lpips_rms(distance)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(args.lr, step, progress)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        step += 1
-        bar.update()
-        if step % 20 == 0:
-            writer.add_scalar("tokenizer/mse", mse.item(), step)
-            writer.add_scalar("tokenizer/data_wait_share", clock.data_wait_share, step)
-            if lpips is not None:
-                writer.add_scalar("tokenizer/lpips", distance.item(), step)
-            bar.set_postfix(mse=f"{mse.item():.5f}")
-        clock.seconds += time.perf_counter() - began
-        if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
-            save_state(state, settings, parts, step, clock)
-            saved_at = clock.seconds
-        if step % epoch_steps == 0:
-            metrics = evaluate_tokenizer(tokenizer, lpips, val, num_frames=128)
-            for name, value in metrics.items():
-                if value is not None:
-                    writer.add_scalar(f"tokenizer_val/{name}", value, step)
-            grid = reconstruction_grid(tokenizer, val)
-            writer.add_image("tokenizer_val/reconstructions", grid, step, dataformats="HWC")
-    bar.close()
-    save_state(state, settings, parts, step, clock)
+            if lpips is None:
+                return mse_rms(mse), {"mse": mse}
+            distance = lpips(output, images).float().mean()
+            total = mse_rms(mse) + args.lpips_weight * lpips_rms(distance)
+        return total, {"mse": mse, "lpips": distance}
+
+    def evaluate(step: int) -> dict[str, float]:
+        grid = reconstruction_grid(tokenizer, val)
+        writer.add_image("tokenizer_val/reconstructions", grid, step, dataformats="HWC")
+        metrics = evaluate_tokenizer(tokenizer, lpips, val, num_frames=128)
+        return {name: value for name, value in metrics.items() if value is not None}
+
+    state, dynamics_state = state_paths(args)
+    training = Training(
+        name="tokenizer",
+        model=tokenizer,
+        optimizer=torch.optim.AdamW(tokenizer.parameters(), lr=args.lr, fused=True),
+        parts={"mse": mse_rms, "lpips": lpips_rms},
+        settings=asdict(tokenizer.config)
+        | {
+            "batch_size": args.batch_size,
+            "seed": args.seed,
+            "lpips_weight": args.lpips_weight,
+            "lpips_net": args.lpips_net,
+            "mask_max": args.mask_max,
+            "train_runs": fingerprints(train),
+        },
+        state=state,
+        draw=draw,
+        loss=loss,
+        outputs=lambda frames, hidden=None: tokenizer(tokenizer.preprocess(frames)),
+        evaluate=evaluate,
+        # Latents are about to change: what dynamics learned on the old ones is void.
+        begins=lambda: dynamics_state.unlink(missing_ok=True),
+    )
+    epoch_steps = args.steps_per_epoch or math.ceil(
+        sum(run.num_frames for run in train) / args.batch_size
+    )
+    limit = share_of_limit(args, 1 - DYNAMICS_TIME_SHARE)
+    step, clock = training.run(writer, args, args.epochs, epoch_steps, limit)
     return {"steps": step} | clock.summary("frames", step * args.batch_size)
 
 
@@ -337,51 +288,35 @@ def train_dynamics(
     """Stage 1B: predict the next latents. Returns steps, and how long they took."""
     device = next(dynamics.parameters()).device
     model = torch.compile(dynamics) if args.compile else dynamics
-    optimizer = torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True)
-    parts = {"model": dynamics, "optimizer": optimizer}
-    settings = asdict(dynamics.config) | {
-        "batch_size": args.batch_size,
-        "lr": args.lr,
-        "seed": args.seed,
-    }
-    _, state = state_paths(args)
-    step, clock = load_state(state, settings, parts)
-    epoch_steps = args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size)
-    total = args.dynamics_epochs * epoch_steps
-    limit = share_of_limit(args, DYNAMICS_TIME_SHARE)
-    saved_at = clock.seconds
-    bar = tqdm(total=total, initial=step, desc="dynamics", unit="step")
-    while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
-        began = time.perf_counter()
+
+    def draw(step: int) -> tuple[torch.Tensor, ...]:
         rng = np.random.default_rng([args.seed, 2, step])
-        windows = sample_windows(latents, args.batch_size, args.context_frames + 1, rng)
-        clock.data_seconds += time.perf_counter() - began
-        windows = windows.to(device).float()
+        return (sample_windows(latents, args.batch_size, args.context_frames + 1, rng),)
+
+    def loss(windows: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        windows = windows.float()
         with autocast(device, args.precision):
-            loss = F.mse_loss(model(windows[:, :-1]).float(), windows[:, -1])
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(args.lr, step, progress)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        step += 1
-        bar.update()
-        if step % 20 == 0:
-            mse_copy = F.mse_loss(windows[:, -2], windows[:, -1]).item()
-            writer.add_scalar("dynamics/mse", loss.item(), step)
-            writer.add_scalar("dynamics/mse_copy", mse_copy, step)
-            writer.add_scalar("dynamics/data_wait_share", clock.data_wait_share, step)
-            bar.set_postfix(mse=f"{loss.item():.5f}", mse_copy=f"{mse_copy:.5f}")
-        clock.seconds += time.perf_counter() - began
-        if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
-            save_state(state, settings, parts, step, clock)
-            saved_at = clock.seconds
-        if step % epoch_steps == 0:
-            metrics = evaluate_dynamics(dynamics, *held_out, (1,), num_windows=128)["1"]
-            writer.add_scalar("dynamics_val/skill", metrics["skill"], step)
-            writer.add_scalar("dynamics_val/skill_changed", metrics["skill_changed"], step)
-    bar.close()
-    save_state(state, settings, parts, step, clock)
+            mse = F.mse_loss(model(windows[:, :-1]).float(), windows[:, -1])
+        return mse, {"mse": mse, "mse_copy": F.mse_loss(windows[:, -2], windows[:, -1])}
+
+    def evaluate(step: int) -> dict[str, float]:
+        metrics = evaluate_dynamics(dynamics, *held_out, (1,), num_windows=128)["1"]
+        return {name: metrics[name] for name in ("skill", "skill_changed")}
+
+    training = Training(
+        name="dynamics",
+        model=dynamics,
+        optimizer=torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True),
+        settings=asdict(dynamics.config) | {"batch_size": args.batch_size, "seed": args.seed},
+        state=state_paths(args)[1],
+        draw=draw,
+        loss=loss,
+        outputs=lambda windows: dynamics(windows[:, :-1].float()),
+        evaluate=evaluate,
+    )
+    epoch_steps = args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size)
+    limit = share_of_limit(args, DYNAMICS_TIME_SHARE)
+    step, clock = training.run(writer, args, args.dynamics_epochs, epoch_steps, limit)
     return {"steps": step} | clock.summary("windows", step * args.batch_size)
 
 

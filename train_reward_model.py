@@ -13,85 +13,43 @@ never saw. The same command again goes on exactly where it stopped.
 import quiet_threads  # noqa: F401
 
 import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from cli import run_script
+from cli import Count, CountOrNone, Positive, run_script
 from data.frames import Run, find_runs, sample_pairs, split_runs
+from files import write_json, writes_alone
 from models.alignment import different_frames, fit_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.follower import follow_run
 from models.ordering import ordering_metrics, rank_correlation
 from models.path import PathConfig, save_path
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
-from training import (
-    autocast,
-    fingerprints,
-    forget,
-    learning_rate,
-    load_state,
-    pick_device,
-    save_state,
-    training_progress,
-    write_json,
-)
+from training import Training, TrainingArgs, autocast, fingerprints, forget, pick_device
 
 CALIBRATION_SHARE = 0.02  # of each training run, at either end
 LOG_DIR = Path("runs/train_reward_model")
 
 
 @dataclass
-class Args:
-    epochs: int = 20
+class Args(TrainingArgs):
+    epochs: CountOrNone = 20
     """passes over the frames"""
-    data: Path | None = None
-    """folder of runs; without it data/speedruns/frames, or else data/demo/frames"""
-    out: Path = Path(".")
-    """folder for the artefacts; logs and the training state go to runs/train_reward_model in it"""
-    batch_size: int = 64
-    """pairs of frames a step"""
-    lr: float = 3e-4
-    """peak learning rate of AdamW"""
-    seed: int = 0
-    """of the weights and the pairs; every seed holds out the same runs"""
-    steps_per_epoch: int | None = None
-    """steps that count as an epoch; without it as many as show every frame once"""
-    time_limit_seconds: float | None = None
-    """stop training after this long, evaluate and save"""
-    save_every_seconds: float = 60.0
-    """how much work a crash may cost"""
-    fresh: bool = False
-    """start again, whatever an earlier training left"""
     reference_run: str | None = None
     """run that the path is measured along; default: the one with the fewest different frames"""
-    path_reach: float = PathConfig.reach
+    path_reach: Positive = PathConfig.reach
     """times the recorded pace that a place on the path may lie ahead of the last sure one"""
 
     backbone: str = "resnet34"
     """resnet34, resnet18, or small (for CPUs)"""
-    grey: bool = False
-    """see one channel instead of RGB"""
-    half_size: bool = False
-    """see 72x80 pixels instead of 144x160"""
-    min_gap_frames: int = 1
+    min_gap_frames: Count = 1
     """least distance of the frames of a pair; distances are log-uniform"""
-    max_gap_frames: int | None = None
+    max_gap_frames: Count | None = None
     """greatest distance; without it the length of the runs"""
-
-    device: str = "auto"
-    """auto, cpu or cuda"""
-    precision: str = "float32"
-    """float32 or bf16 (fast on a GPU, very slow on most CPUs)"""
-    channels_last: bool = True
-    """lay images out channels last: faster convolutions on most machines"""
-    compile: bool = False
-    """compile the model: a minute at the start, then faster, on a GPU"""
 
 
 def state_paths(args: Args) -> list[Path]:
@@ -99,26 +57,29 @@ def state_paths(args: Args) -> list[Path]:
     return [args.out / LOG_DIR / "training_state.pkl"]
 
 
+def products(args: Args) -> list[Path]:
+    """Return the files that others read."""
+    names = ("reward_resnet34.pkl", "reward_path.pkl", "reward_metrics.json")
+    return [args.out / name for name in names]
+
+
+@writes_alone(lambda args: args.out / LOG_DIR)
 def main(args: Args) -> dict:
     """Train the score, save it, return the metrics.
 
     Raises ValueError for settings that cannot be, FileNotFoundError when there are no frames.
     """
     config = RewardModelConfig(args.backbone, args.grey, args.half_size)
-    if args.batch_size < 1:
-        raise ValueError(f"expected --batch-size >= 1, got {args.batch_size}")
-    if args.path_reach <= 0:
-        raise ValueError(f"expected --path-reach above 0, got {args.path_reach}")
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
-    refuse_to_replace([args.out / "reward_resnet34.pkl", args.out / "reward_path.pkl"])
+    refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     if not val:
         raise ValueError(f"expected 2 or more runs (one is held out), got {len(runs)}")
     reference = find_reference(train, args.reference_run)
 
-    began = time.perf_counter()  # the path first: it tells at once where runs do not fit
+    # The path first: it tells at once where runs do not fit.
     path = fit_path([run.frames for run in train], reference, args.path_reach)
     save_path(args.out / "reward_path.pkl", path)
     followed = [follow_run(path, run.frames) for run in val]
@@ -127,7 +88,6 @@ def main(args: Args) -> dict:
             "warning: no moment is shared by all runs (it takes three), so nothing holds a place "
             "back from what was not seen: add runs"
         )
-    path_seconds = time.perf_counter() - began
 
     torch.manual_seed(args.seed)
     model = RewardModel(config).to(device)
@@ -137,7 +97,6 @@ def main(args: Args) -> dict:
         forget(state_paths(args))
     with SummaryWriter(args.out / LOG_DIR) as writer:
         spent = train_score(args, model, train, val, writer)
-    model.eval()
     start, end = run_ends(model, train)
     rises = model.calibrate(start, end)
     if not rises:
@@ -159,7 +118,6 @@ def main(args: Args) -> dict:
         "shared_bins": int(path.shared.sum()),
         "bandwidth": path.config.bandwidth,
         "pace": path.config.pace,
-        "seconds": path_seconds,
     }
     write_json(args.out / "reward_metrics.json", metrics)
     print(f"held-out runs: {', '.join(metrics['val_runs'])}")
@@ -197,63 +155,47 @@ def train_score(
     """Fit the Bradley-Terry score. Returns steps, and how long they took."""
     device = model.shift.device
     backbone = torch.compile(model.raw_score) if args.compile else model.raw_score
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True)
-    parts = {"model": model, "optimizer": optimizer}
-    settings = asdict(model.config) | {
-        "batch_size": args.batch_size,
-        "lr": args.lr,
-        "seed": args.seed,
-        "min_gap_frames": args.min_gap_frames,
-        "max_gap_frames": args.max_gap_frames,
-        "train_runs": fingerprints(train),
-    }
-    (state,) = state_paths(args)
-    step, clock = load_state(state, settings, parts)
-    epoch_steps = args.steps_per_epoch or math.ceil(
-        sum(run.num_frames for run in train) / (2 * args.batch_size)
-    )
-    total, limit = args.epochs * epoch_steps, args.time_limit_seconds
-    saved_at = clock.seconds
-    bar = tqdm(total=total, initial=step, desc="reward model", unit="step")
-    while (progress := training_progress(step, total, clock.seconds, limit)) < 1:
-        began = time.perf_counter()
-        # Batches depend on (seed, step) alone, so a resumed training sees what it would have seen.
+
+    def draw(step: int) -> tuple[torch.Tensor, ...]:
         rng = np.random.default_rng([args.seed, 3, step])
         gaps = (args.min_gap_frames, args.max_gap_frames)
         earlier, later, _ = sample_pairs(train, args.batch_size, rng, *gaps)
-        frames = torch.from_numpy(np.concatenate([earlier, later]))
-        clock.data_seconds += time.perf_counter() - began
-        frames = frames.to(device)
-        model.train()
+        return (torch.from_numpy(np.concatenate([earlier, later])),)
+
+    def loss(frames: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         with autocast(device, args.precision):
             scores = backbone(frames).float()
         first, second = scores.chunk(2)
-        loss = bradley_terry_loss(first, second)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(args.lr, step, progress)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        step += 1
-        bar.update()
-        if step % 20 == 0:
-            accuracy = (second > first).float().mean().item()
-            writer.add_scalar("reward_model/loss", loss.item(), step)
-            writer.add_scalar("reward_model/pair_accuracy", accuracy, step)
-            writer.add_scalar("reward_model/data_wait_share", clock.data_wait_share, step)
-            bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{accuracy:.2f}")
-        clock.seconds += time.perf_counter() - began
-        if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
-            save_state(state, settings, parts, step, clock)
-            saved_at = clock.seconds
-        if step % epoch_steps == 0:
-            model.eval()
-            frames = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
-            scores = [score_frames(model, some) for some in frames]
-            voc = np.mean([rank_correlation(run, np.arange(len(run))) for run in scores])
-            writer.add_scalar("reward_model_val/voc", voc, step)
-    bar.close()
-    save_state(state, settings, parts, step, clock)
+        total = bradley_terry_loss(first, second)
+        return total, {"loss": total, "pair_accuracy": (second > first).float().mean()}
+
+    def evaluate(step: int) -> dict[str, float]:
+        frames = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
+        scores = [score_frames(model, some) for some in frames]
+        return {"voc": np.mean([rank_correlation(run, np.arange(len(run))) for run in scores])}
+
+    training = Training(
+        name="reward_model",
+        model=model,
+        optimizer=torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True),
+        settings=asdict(model.config)
+        | {
+            "batch_size": args.batch_size,
+            "seed": args.seed,
+            "min_gap_frames": args.min_gap_frames,
+            "max_gap_frames": args.max_gap_frames,
+            "train_runs": fingerprints(train),
+        },
+        state=state_paths(args)[0],
+        draw=draw,
+        loss=loss,
+        outputs=model.raw_score,
+        evaluate=evaluate,
+    )
+    epoch_steps = args.steps_per_epoch or math.ceil(
+        sum(run.num_frames for run in train) / (2 * args.batch_size)
+    )
+    step, clock = training.run(writer, args, args.epochs, epoch_steps, args.time_limit_seconds)
     return {"steps": step} | clock.summary("frames", 2 * step * args.batch_size)
 
 

@@ -12,7 +12,7 @@ A run on a CPU that is paid for its place on the path through the recorded runs:
 
 With a path (reward_path.pkl beside the reward model) the policy is shown what the runs show next,
 and learns from its own play, by hindsight, which button leads there.
-Ctrl-C finishes the iteration and saves; the same command goes on where it stopped.
+Ctrl-C, or SIGTERM, finishes the iteration and saves; the same command goes on where it stopped.
 """
 
 import quiet_threads  # noqa: F401
@@ -21,13 +21,11 @@ import copy
 import hashlib
 import json
 import math
-import os
-import signal
 import time
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -35,19 +33,20 @@ import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from cli import run_script
+from cli import Count, NotNegative, Positive, Range, Seed, Share, run_script
 from curriculum import CurriculumConfig, CurriculumEnvs, start_masks, start_state
+from files import write_whole, writes_alone
 from games.actions import BUTTONS
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, ActorCriticConfig, GoalLatents, Outlook, save_policy
-from models.checkpoint import artefact_kind, load_checkpoint, save_checkpoint
+from models.checkpoint import artefact_kind, fitting, load_checkpoint, save_checkpoint
 from models.frame_cache import FrameCache
 from models.novelty import Novelty
 from models.path import GOALS
 from models.path import KIND as PATH_KIND
 from models.progress import load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
-from training import forget, pick_device
+from training import Interrupt, diverged, forget, pick_device
 
 STATE_KIND = "ppo_state"
 #: How much some latent changes when the screen does, and not just water or a flower.
@@ -75,53 +74,53 @@ class Args(CurriculumConfig):
     """train the pretrained encoder on, too (slower); default: frozen"""
     out: Path = Path("checkpoints")
     """directory of policy_*.pkl, training_state.pkl and metrics.jsonl"""
-    novelty_coef: float = 0.005
+    novelty_coef: NotNegative = 0.005
     """weight of the bonus for screens not seen before, 1/sqrt(visits); 0 turns it off"""
 
     # --- PPO
-    iterations: int = 50000
+    iterations: Count = 50000
     """rollouts, each followed by an update"""
-    num_steps: int = 64
+    num_steps: Count = 64
     """steps of a rollout in each environment"""
-    return_filter: float = 0.8
+    return_filter: Annotated[float, Range(0, 1, above=True)] = 0.8
     """share of trajectory segments, best returns first, that the policy loss keeps; 1: all"""
-    gamma: float = 0.99
+    gamma: Share = 0.99
     """discount factor a step"""
-    gae_lambda: float = 0.95
+    gae_lambda: Share = 0.95
     """lambda of the generalised advantage estimate"""
-    lr: float = 3e-4
+    lr: NotNegative = 3e-4
     """learning rate of Adam"""
-    epochs: int = 4
+    epochs: Count = 4
     """passes over a rollout"""
-    minibatches: int = 4
+    minibatches: Count = 4
     """parts, by environment, of a rollout in a pass"""
-    clip_coef: float = 0.2
+    clip_coef: Positive = 0.2
     """clipping range of the probability ratio"""
-    entropy_coef: float = 0.01
+    entropy_coef: NotNegative = 0.01
     """weight of the entropy bonus"""
-    hindsight_coef: float = 1.0
+    hindsight_coef: NotNegative = 1.0
     """weight of naming the action that led to a frame seen later, when there is a guide"""
-    value_coef: float = 0.5
+    value_coef: NotNegative = 0.5
     """weight of the value loss"""
-    max_grad_norm: float = 0.5
+    max_grad_norm: Positive = 0.5
     """gradient norm at which gradients are clipped"""
-    hidden: int = 256
+    hidden: Count = 256
     """width of the policy's hidden layers"""
     gru: bool = False
     """give the policy a recurrent memory"""
 
     # --- running
-    seed: int = 0
+    seed: Seed = 0
     """seed of weights, actions and curriculum"""
     device: str = "auto"
     """auto, cpu or cuda"""
-    save_every: int = 50
+    save_every: Count = 50
     """iterations between two saves of the training state and policy_final.pkl"""
-    snapshots: int = 20
+    snapshots: Count = 20
     """policies kept along the way as policy_<iteration>.pkl, evenly spaced"""
     fresh: bool = False
     """start over, even when there is a training state to go on from"""
-    time_limit_minutes: float | None = None
+    time_limit_minutes: NotNegative | None = None
     """stop after this much wall time, as if the iterations were done"""
 
 
@@ -466,6 +465,15 @@ class Agent:
             "hindsight/accuracy": (named * moved).sum() / moved.sum().clamp(min=1),
         }
 
+    @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Say whether the weights are, and what they make of what is seen now."""
+        everyone = torch.arange(self.args.num_envs, device=self.device)
+        _, latents = self.look()
+        outputs = self._act(latents, everyone)[:3]  # logits, values, memory
+        tensors = (*outputs, *self.policy.state_dict().values())
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
     def state_dict(self) -> dict:
         """Return everything that a resumed run needs to go on exactly."""
         return {
@@ -483,6 +491,8 @@ class Agent:
         """Go on from what `state_dict` returned."""
         self.policy.load_state_dict(state["policy"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.args.lr
         self.novelty.load_state_dict(state["novelty"])
         self.envs.load_state_dict(state["envs"])
         self.memory = state["memory"].to(self.device)
@@ -568,29 +578,7 @@ def make_agent(args: Args, game: Game) -> Agent:
 
 
 def check(args: Args) -> None:
-    """Raise ValueError for settings that can not work."""
-    counts = ("num_envs", "num_steps", "reward_interval", "episode_steps", "patience_steps")
-    for name in (
-        *counts,
-        "iterations",
-        "epochs",
-        "minibatches",
-        "hidden",
-        "save_every",
-        "snapshots",
-    ):
-        if getattr(args, name) < 1:
-            flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"expected {flag} of 1 or more, got {getattr(args, name)}")
-    for name in ("gamma", "gae_lambda", "fresh_share", "return_filter"):
-        value = getattr(args, name)
-        if not 0 <= value <= 1 or (name == "return_filter" and value == 0):
-            flag, low = f"--{name.replace('_', '-')}", "above 0" if value == 0 else "from 0"
-            raise ValueError(f"expected {flag} {low} to 1, got {value}")
-    for name in ("novelty_coef", "hindsight_coef", "entropy_coef", "value_coef", "lr"):
-        if not 0 <= getattr(args, name) < math.inf:
-            flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"expected {flag} of 0 or more, got {getattr(args, name)}")
+    """Raise ValueError for flags that do not go together."""
     if args.num_steps % args.reward_interval and args.return_filter < 1:
         raise ValueError(
             f"expected --num-steps to be a multiple of --reward-interval ({args.reward_interval}), "
@@ -604,7 +592,7 @@ def check(args: Args) -> None:
 
 #: Flags that may change between a run and its continuation.
 FREE_FLAGS = (
-    "iterations", "time_limit_minutes", "save_every", "snapshots", "fresh", "device", "out"
+    "iterations", "time_limit_minutes", "lr", "save_every", "snapshots", "fresh", "device", "out"
 )  # fmt: skip
 
 
@@ -624,30 +612,38 @@ def resume(agent: Agent, path: Path, fixed: dict) -> tuple[int, float]:
     if not path.exists():
         return 0, 0.0
     checkpoint = load_checkpoint(path, STATE_KIND)
-    changed = [name for name, value in fixed.items() if checkpoint["config"].get(name) != value]
-    if changed:
+    with fitting(path, STATE_KIND):
+        was = dict(checkpoint["config"])
+        iteration, seconds = int(checkpoint["iteration"]), float(checkpoint["seconds"])
+    if changed := [name for name, value in fixed.items() if was.get(name) != value]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
         raise ValueError(
             f"{path} was trained with other settings or files ({flags}): use the same ones to go "
             "on, --fresh to start over, or another --out"
         )
-    agent.load_state_dict(checkpoint["state_dict"])
-    return checkpoint["iteration"], checkpoint["seconds"]
+    with fitting(path, STATE_KIND):
+        agent.load_state_dict(checkpoint["state_dict"])
+    return iteration, seconds
 
 
 def keep_rows(path: Path, iteration: int) -> None:
-    """Drop rows of metrics.jsonl after `iteration`, which the resumed run writes again."""
+    """Drop rows of metrics.jsonl after `iteration`, which the resumed run writes again.
+
+    Raises ValueError for a row that is not of this script, unless a crash has cut it off.
+    """
     kept = []
-    for row in path.read_text().splitlines() if path.exists() else ():
+    rows = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    for number, row in enumerate(rows, start=1):
         try:
-            if json.loads(row)["iteration"] > iteration:
-                break
-        except json.JSONDecodeError:  # the end of a row that a crash cut off
-            break
-        kept.append(row + "\n")
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(kept))
-    os.replace(temporary, path)
+            if int(json.loads(row)["iteration"]) <= iteration:
+                kept.append(row)
+        except (ValueError, LookupError, TypeError) as error:
+            if number < len(rows) or row.endswith(b"\n"):
+                raise ValueError(
+                    f"expected figures of an iteration in {path}, line {number}, got "
+                    f"{row[:40]!r}: move the file away, or pass another --out"
+                ) from error
+    write_whole(path, b"".join(kept))
 
 
 def keep_path(guide: Path | None, out: Path) -> dict | None:
@@ -661,40 +657,8 @@ def keep_path(guide: Path | None, out: Path) -> dict | None:
     digest = hashlib.sha256(content).hexdigest()
     kept = out / f"path_{digest[:8]}.pkl"
     if not kept.is_file() or kept.read_bytes() != content:
-        temporary = kept.with_name(kept.name + ".tmp")
-        temporary.write_bytes(content)
-        os.replace(temporary, kept)
+        write_whole(kept, content)
     return {"file": kept.name, "sha256": digest}
-
-
-class Interrupt:
-    """Turns the first Ctrl-C into a wish to stop after this iteration; the second stops at once.
-
-    A launcher such as `uv run` may pass on what the terminal has sent already: what follows within
-    a second is the same Ctrl-C.
-    """
-
-    wanted_since: float | None = None
-
-    @property
-    def wanted(self) -> bool:
-        """Ctrl-C was pressed."""
-        return self.wanted_since is not None
-
-    def __enter__(self):
-        self.previous = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def _handle(self, *_) -> None:
-        if self.wanted_since is not None:
-            if time.monotonic() - self.wanted_since > 1:
-                raise KeyboardInterrupt
-            return
-        self.wanted_since = time.monotonic()
-        print("\nstopping after this iteration; Ctrl-C again to stop at once")
-
-    def __exit__(self, *_) -> None:
-        signal.signal(signal.SIGINT, self.previous)
 
 
 def state_paths(args: Args) -> list[Path]:
@@ -702,6 +666,12 @@ def state_paths(args: Args) -> list[Path]:
     return [args.out / "training_state.pkl"]
 
 
+def products(args: Args) -> list[Path]:
+    """Return the files that others read."""
+    return [args.out / "policy_final.pkl", *args.out.glob("path_*.pkl")]
+
+
+@writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Train, saving as it goes; returns the last row of metrics."""
     check(args)
@@ -724,6 +694,8 @@ def main(args: Args) -> dict:
     kept_path = keep_path(find_guide(args), args.out)
     masks, state = start_masks(args.start_movie).tolist(), list(start_state(args.start_state))
 
+    saved = done
+
     def save_as(name: str, iteration: int) -> None:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
@@ -732,9 +704,11 @@ def main(args: Args) -> dict:
         save_policy(args.out / name, agent.policy, **extra)
 
     def save(iteration: int) -> None:
+        nonlocal saved
         save_as("policy_final.pkl", iteration)
         parts = agent.state_dict()
         save_checkpoint(state_path, STATE_KIND, fixed, parts, iteration=iteration, seconds=seconds)
+        saved = iteration
 
     writer = SummaryWriter(str(args.out / "tensorboard"), purge_step=done + 1)
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}
@@ -744,13 +718,15 @@ def main(args: Args) -> dict:
     limit = 60 * args.time_limit_minutes if args.time_limit_minutes is not None else math.inf
     last = args.iterations if seconds < limit else done
     progress_bar = tqdm(range(done + 1, last + 1), initial=done, total=args.iterations)
-    with writer, Interrupt() as interrupt:
+    with writer, Interrupt("iteration") as interrupt:
         for iteration in progress_bar:
             began = time.monotonic()
             agent.timer.restart()
             rollout, row = agent.rollout()
             with agent.timer("update"):
                 row |= agent.update(rollout)
+            if not (agent.is_finite() and np.isfinite(list(row.values())).all()):
+                raise diverged("iteration", iteration, state_path, saved)
             row |= agent.timer.shares()
             seconds += time.monotonic() - began
             row |= {
@@ -775,7 +751,7 @@ def main(args: Args) -> dict:
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
-            stop = interrupt.wanted or seconds >= limit
+            stop = bool(interrupt.wanted) or seconds >= limit
             if iteration % snapshot_every == 0:
                 save_as(f"policy_{iteration:06d}.pkl", iteration)
             if stop or iteration % args.save_every == 0:
@@ -784,7 +760,7 @@ def main(args: Args) -> dict:
                 break
     if interrupt.wanted:
         print(f"stopped after iteration {iteration}; the same command goes on from there")
-        raise KeyboardInterrupt
+        raise interrupt.wanted
     save(iteration)
     print(f"wrote {args.out / 'policy_final.pkl'} after {iteration} iterations")
     return row

@@ -1,20 +1,61 @@
 """What the training scripts share: device, precision, learning rate, the state they resume from."""
 
 import contextlib
-import json
-import os
+import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
 
+from cli import Count, NotNegative, Positive, Seed, Terminated
 from data.frames import Run
-from models.checkpoint import fitting, load_checkpoint, save_checkpoint
+from models.checkpoint import fitting, load_checkpoint, save_checkpoint, tensors_in
 
 WARMUP_STEPS = 50
 DECAY_SHARE = 0.3  # of the training, at its end
+
+
+@dataclass
+class TrainingArgs:
+    """Flags of both pretraining scripts."""
+
+    data: Path | None = None
+    """folder of runs; without it data/speedruns/frames, or else data/demo/frames"""
+    out: Path = Path(".")
+    """folder for the artefacts; logs and the training state go to runs/ in it"""
+    batch_size: Count = 64
+    """examples a step: frames, windows of frames, or pairs of frames"""
+    lr: Positive = 3e-4
+    """peak learning rate of AdamW; the one flag that may change when a training goes on"""
+    seed: Seed = 0
+    """of the weights and the batches; every seed holds out the same runs"""
+    steps_per_epoch: Count | None = None
+    """steps that count as an epoch; without it as many as show every frame once"""
+    time_limit_seconds: NotNegative | None = None
+    """stop training after this long, evaluate and save"""
+    save_every_seconds: NotNegative = 60.0
+    """how much work a crash may cost"""
+    fresh: bool = False
+    """start again, whatever an earlier training left"""
+
+    grey: bool = False
+    """see one channel instead of RGB"""
+    half_size: bool = False
+    """see 72x80 pixels instead of 144x160"""
+
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    precision: str = "float32"
+    """float32 or bf16 (fast on a GPU, very slow on most CPUs)"""
+    channels_last: bool = True
+    """lay images out channels last: faster convolutions on most machines"""
+    compile: bool = False
+    """compile the models: a minute at the start, then faster, on a GPU"""
 
 
 def pick_device(name: str) -> torch.device:
@@ -112,16 +153,20 @@ def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
     if not path.is_file():
         return 0, Clock()
     state = load_checkpoint(path, "training_state")
+    with fitting(path, "training_state"):
+        was, step = dict(state["config"]), int(state["step"])
+        clock = Clock(float(state["seconds"]), float(state["data_seconds"]))
     for name, value in settings.items():
-        if (was := state["config"].get(name)) != value:
+        if was.get(name) != value:
             raise ValueError(
-                f"{path} was made with {name} {was}, got {value}: keep to {was} to go on from it, "
-                "or delete that file to start this stage over (--fresh: every stage)"
+                f"{path} was made with {name} {was.get(name)}, got {value}: keep to "
+                f"{was.get(name)} to go on from it, or delete that file to start this stage over "
+                "(--fresh: every stage)"
             )
     with fitting(path, "training_state"):
         for name, part in parts.items():
             part.load_state_dict(state["state_dict"][name])
-    return state["step"], Clock(state["seconds"], state.get("data_seconds", 0.0))
+    return step, clock
 
 
 def forget(states: Iterable[Path]) -> None:
@@ -135,8 +180,159 @@ def fingerprints(runs: Sequence[Run]) -> list[str]:
     return [f"{run.name} {run.meta.get('sha256', '')[:8]}" for run in runs]
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write `content` for people to read, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+def diverged(unit: str, since: int, state: Path, saved: int) -> ValueError:
+    """Return the error of a training whose numbers are no longer finite."""
+    kept = f"{state} is still that of {unit} {saved}" if saved else "nothing was saved"
+    again = "and the same command with a lower one goes on from there" if saved else "start again"
+    return ValueError(f"not finite since {unit} {since}: lower --lr; {kept}, {again}")
+
+
+class FiniteLoss:
+    """Which step's loss was the first that was not finite, told when it is about to be saved.
+
+    The answer stays on the device until then: to ask at every step would be to wait for it.
+    """
+
+    def __init__(self, device: torch.device):
+        self.since = torch.full((), -1, device=device)
+
+    def see(self, loss: torch.Tensor, step: int) -> None:
+        """Look at the loss that step number `step`, from 1, was taken by."""
+        self.since = torch.where((self.since < 0) & ~loss.isfinite(), step, self.since)
+
+    def ended_at(self, step: int, state: dict) -> int | None:
+        """Return since when losses, or by step `step` tensors in `state`, are not finite."""
+        if self.since < 0 and all(tensor.isfinite().all() for _, tensor in tensors_in(state)):
+            return None
+        return int(self.since) if self.since >= 0 else step
+
+
+class Interrupt:
+    """Turns the first Ctrl-C or SIGTERM into a wish to stop and save; the second stops at once.
+
+    A launcher such as `uv run` may pass on what the terminal has sent already: what follows within
+    a second is the same Ctrl-C. Use as `with Interrupt("iteration") as interrupt`.
+    """
+
+    def __init__(self, unit: str):
+        self.unit = unit
+        self.wanted: type[KeyboardInterrupt] | None = None
+        """what is to be raised once all is saved"""
+
+    def __enter__(self):
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self.previous = {number: signal.signal(number, self._handle) for number in numbers}
+        return self
+
+    def _handle(self, number: int, _) -> None:
+        error = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        if self.wanted is None:
+            self.wanted, self.since = error, time.monotonic()
+            print(f"\nstopping after this {self.unit}; Ctrl-C again to stop at once")
+        elif time.monotonic() - self.since > 1:
+            raise error
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class Training:
+    """What one stage of pretraining learns, and from what: `run` trains, saves, and goes on."""
+
+    name: str
+    """of the progress bar, and of the figures in TensorBoard"""
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    settings: dict
+    """what a training must share to be the same"""
+    state: Path
+    """where it is saved"""
+    draw: Callable[[int], tuple[torch.Tensor, ...]]
+    """the batch of a step, of its number alone: a resumed training sees what it would have seen"""
+    loss: Callable[..., tuple[torch.Tensor, dict[str, torch.Tensor]]]
+    """of a batch on the device: the loss, and figures to show"""
+    outputs: Callable[..., torch.Tensor]
+    """of a batch on the device: what the model makes of it, which must be finite to be saved"""
+    evaluate: Callable[[int], dict[str, float]]
+    """after an epoch, at a step: figures of the held-out runs"""
+    parts: dict[str, nn.Module] = field(default_factory=dict)
+    """what is saved beside model and optimizer"""
+    begins: Callable[[], None] = lambda: None
+    """called before the first step, if there is one to take"""
+
+    def run(
+        self,
+        writer: SummaryWriter,
+        args: TrainingArgs,
+        epochs: int,
+        epoch_steps: int,
+        limit_seconds: float | None,
+    ) -> tuple[int, Clock]:
+        """Train until `epochs` or the time is over; returns steps and time, those before included.
+
+        Raises ValueError when numbers are no longer finite, KeyboardInterrupt after Ctrl-C: in both
+        cases what was saved is whole and can be gone on from.
+        """
+        device = next(self.model.parameters()).device
+        parts = {"model": self.model, "optimizer": self.optimizer} | self.parts
+        step, clock = load_state(self.state, self.settings, parts)
+        total, saved_at, saved = epochs * epoch_steps, clock.seconds, step
+        finite = FiniteLoss(device)
+
+        def save() -> None:
+            nonlocal saved
+            if step > saved:
+                self.model.eval()
+                with torch.no_grad():
+                    outputs = self.outputs(*batch)
+                state = {name: part.state_dict() for name, part in parts.items()}
+                since = finite.ended_at(step, {"outputs": outputs, **state})
+                if since is not None:
+                    raise diverged("step", since, self.state, saved)
+            save_state(self.state, self.settings, parts, step, clock)
+            saved = step
+
+        if training_progress(step, total, clock.seconds, limit_seconds) < 1:
+            self.begins()
+        bar = tqdm(total=total, initial=step, desc=self.name.replace("_", " "), unit="step")
+        with bar, Interrupt("step") as interrupt:
+            while not interrupt.wanted:
+                progress = training_progress(step, total, clock.seconds, limit_seconds)
+                if progress == 1:
+                    break
+                began = time.perf_counter()
+                batch = self.draw(step)
+                clock.data_seconds += time.perf_counter() - began
+                batch = tuple(tensor.to(device) for tensor in batch)
+                self.model.train()
+                loss, figures = self.loss(*batch)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = learning_rate(args.lr, step, progress)
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimizer.step()
+                step += 1
+                finite.see(loss.detach(), step)
+                bar.update()
+                if step % 20 == 0:
+                    shown = {name: value.item() for name, value in figures.items()}
+                    for name, value in shown.items():
+                        writer.add_scalar(f"{self.name}/{name}", value, step)
+                    writer.add_scalar(f"{self.name}/data_wait_share", clock.data_wait_share, step)
+                    bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
+                clock.seconds += time.perf_counter() - began
+                if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
+                    save()
+                    saved_at = clock.seconds
+                if step % epoch_steps == 0:
+                    self.model.eval()
+                    for name, value in self.evaluate(step).items():
+                        writer.add_scalar(f"{self.name}_val/{name}", value, step)
+            save()
+        if interrupt.wanted:
+            print(f"stopped after step {step}; the same command goes on from there")
+            raise interrupt.wanted
+        self.model.eval()
+        return step, clock

@@ -34,16 +34,16 @@ from tqdm import tqdm
 
 import demo
 import train_with_cnn_reward
-from cli import run_script
+from cli import Count, run_script
 from data.frames import find_runs, split_runs
 from evaluate_policy import bootstrap_interval
+from files import read_json, write_json, writes_alone
 from models import actor_critic
 from models.alignment import different_frames
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.follower import follow_run
 from models.path import PathModel, load_path, save_path
 from models.tokenizer import Encoder, TokenizerConfig
-from training import write_json
 
 TrainArgs = train_with_cnn_reward.Args
 
@@ -54,11 +54,11 @@ class Args:
     """folder of a demo: frames, encoder, rewards"""
     out: Path = Path("runs/ablations")
     """folder of the training runs, the table and the curves"""
-    steps: int = 153_600
+    steps: Count = 153_600
     """environment steps of each training run"""
-    seeds: int = 3
+    seeds: Count = 3
     """training runs of each condition"""
-    jobs: int = 1
+    jobs: Count = 1
     """training runs at once, which share the cores: several of one thread each are faster than one
     after the other"""
     only: str = ""
@@ -247,14 +247,12 @@ def train_all(runs: list[tuple[str, TrainArgs]], jobs: int) -> None:
             raise
 
 
+@writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Train what is not yet trained; returns, by condition, its figures."""
     names = list(dict.fromkeys(args.only.split(","))) if args.only else list(CONDITIONS)
     if unknown := [name for name in names if name not in CONDITIONS]:
         raise ValueError(f"expected --only from {', '.join(CONDITIONS)}, got {', '.join(unknown)}")
-    for name in ("seeds", "steps", "jobs"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"expected --{name} of 1 or more, got {getattr(args, name)}")
     args.out.mkdir(parents=True, exist_ok=True)
     base = base_args(args)
     runs = [
@@ -272,7 +270,7 @@ def main(args: Args) -> dict:
     draw(args.out / "ablations.png", points, curves)
     results = {name: summarise(lines) for name, lines in curves.items()}
     table = args.out / "ablations.json"
-    known = json.loads(table.read_text()) if table.exists() else {}
+    known = read_json(table) if table.exists() else {}
     same = (known.get("steps"), known.get("seeds")) == (args.steps, args.seeds)
     conditions = (known["conditions"] if same else {}) | results
     write_json(table, {"steps": args.steps, "seeds": args.seeds, "conditions": conditions})

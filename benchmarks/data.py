@@ -17,26 +17,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cli import Count, NotNegative, run_script
 from data.frames import FRAME_BYTES, FRAME_SHAPE, ROOT, find_runs, sample_frames, sample_pairs
 from data.speedruns.prepare import Args as PrepareArgs
 
 
 @dataclass
 class Args:
-    frames: int = 64_000
+    frames: Count = 64_000
     """single frames to make, import and draw from"""
-    videos: int = 5
+    videos: Count = 5
     """runs that they belong to"""
     suffix: str = ".npy"
     """how the single frames are stored: .npy or .png"""
-    seconds: float = 3.0
+    seconds: NotNegative = 3.0
     """how long to draw, each way, after one pass that warms the pages"""
-    batch_size: int = 64
+    batch_size: Count = 64
     """pairs a batch"""
     scratch: Path = Path(tempfile.gettempdir())
     """where to put the frames; they are deleted in the end"""
@@ -129,4 +129,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    run_script(main, Args)

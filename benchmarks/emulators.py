@@ -39,10 +39,11 @@ from pyboy import PyBoy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cli import run_script
+from cli import Count, CountOrNone, Seed, run_script
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM
 
+CORES = min(2, os.cpu_count() or 1)
 CRATE = Path(__file__).resolve().parents[1] / "emurust"
 FRAME_SKIP, HOLD_FRAMES = 30, 8
 
@@ -51,17 +52,17 @@ FRAME_SKIP, HOLD_FRAMES = 30, 8
 class Args:
     roms: list[Path] = field(default_factory=list)
     """more ROMs, or folders of .gb files; the variable EMURUST_BENCH_ROMS names one folder"""
-    rounds: int = 5
+    rounds: Count = 5
     """rounds, each of both emulators in turn"""
-    steps: int = 500
+    steps: Count = 500
     """steps of 30 frames a round"""
-    warmup_steps: int = 200
+    warmup_steps: CountOrNone = 200
     """steps that both play before the first round"""
-    envs: int = 32
+    envs: Count = 32
     """machines for the comparison of threads, a multiple of theirs"""
-    threads: int = min(2, os.cpu_count() or 1)
+    threads: Count = CORES
     """threads to compare with one, at most one a core"""
-    seed: int = 0
+    seed: Seed = 0
     """random play"""
     limit: bool = False
     """count instructions by cargo, and give the ratio to the limit of an interpreter"""

@@ -22,7 +22,7 @@ from emurust import VecGameBoy
 from PIL import Image, ImageDraw
 from tqdm import trange
 
-from cli import run_script
+from cli import Count, Seed, run_script
 from data.demo.prepare import find_movies
 from data.frames import find_runs, split_runs
 from evaluate_policy import RandomAgent, TrainedAgent, load_guide
@@ -44,13 +44,13 @@ class Args:
     """folder of a demo: its frames and its path"""
     policy: Path | None = None
     """a policy that plays too, such as a half-trained one"""
-    envs: int = 8
+    envs: Count = 8
     """episodes of each agent at once"""
-    steps: int = 1000
+    steps: Count = 1000
     """steps of each"""
     out: Path = Path("runs/path_truth.png")
     """picture of the worst frames"""
-    seed: int = 0
+    seed: Seed = 0
     """of the agents"""
 
 
@@ -105,8 +105,6 @@ def distance_to_truth(recorded: np.ndarray, state: State, place: float) -> float
 
 def main(args: Args) -> dict:
     """Play, compare, print and draw; returns the figures."""
-    if args.envs < 1 or args.steps < 1:
-        raise ValueError(f"expected --envs and --steps of 1 or more, got {args.envs}, {args.steps}")
     path = load_path(args.artefacts / "reward_path.pkl")
     recorded = recorded_places(path, args.artefacts)
     agents = {"random": RandomAgent(args.envs, args.seed), "masher": Masher(args.envs, args.seed)}

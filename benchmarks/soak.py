@@ -21,7 +21,7 @@ from tqdm import trange
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cli import run_script
+from cli import Count, CountOrNone, NotNegative, Seed, run_script
 from games.actions import ACTION_MASKS
 from games.game import BUNDLED_ROM
 
@@ -33,15 +33,15 @@ FRAME_SKIP = 30
 class Args:
     rom: Path = BUNDLED_ROM
     """ROM to play"""
-    hours: float = 24.0
+    hours: NotNegative = 24.0
     """game time of each machine"""
-    envs: int = 32
+    envs: Count = 32
     """machines"""
-    cycles: int = 1_000_000
+    cycles: CountOrNone = 1_000_000
     """states to save, load and drop"""
-    max_growth_mib: float = 8.0
+    max_growth_mib: NotNegative = 8.0
     """how much more memory is still called the same"""
-    seed: int = 0
+    seed: Seed = 0
     """random play"""
 
 

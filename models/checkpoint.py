@@ -4,7 +4,7 @@ A file is what `torch.save` makes of one dict: kind, schema version, config, sta
 extras. Loading unpickles tensors and plain values only, so a file from a stranger cannot run code.
 """
 
-import os
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+
+from files import write_whole
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -37,10 +39,12 @@ def save_checkpoint(path: Path | str, kind: str, config: Any, state_dict: dict, 
     """Write an artefact: the old file, or none, stays in place until the new one is complete.
 
     `config` is a dataclass or a dict of plain values; `extra` holds plain values and tensors.
+    Raises ValueError for numbers that are not finite, OSError, which names the file, for a full
+    disk.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    for name, tensor in tensors_in(state_dict):
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path} was not written: {name} is not finite")
     content = {
         "kind": kind,
         "schema_version": SCHEMA_VERSION,
@@ -48,12 +52,19 @@ def save_checkpoint(path: Path | str, kind: str, config: Any, state_dict: dict, 
         "state_dict": state_dict,
         **extra,
     }
-    try:
-        with temporary.open("wb") as file:  # to a name, torch would write that name into the file
-            torch.save(content, file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    buffer = io.BytesIO()  # to a file, torch says of a full disk neither that it is, nor which
+    torch.save(content, buffer)
+    write_whole(Path(path), buffer.getbuffer())
+
+
+def tensors_in(part: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the tensors in nested dicts and sequences, each with the way to it."""
+    if isinstance(part, torch.Tensor):
+        yield name, part
+    elif isinstance(part, dict | list | tuple):
+        inner = part.items() if isinstance(part, dict) else enumerate(part)
+        for key, value in inner:
+            yield from tensors_in(value, f"{name}.{key}" if name else str(key))
 
 
 def load_checkpoint(path: Path | str, kind: str) -> dict:
@@ -117,7 +128,7 @@ def fitting(path: Path | str, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, LookupError, ValueError, RuntimeError) as error:
+    except (TypeError, AttributeError, LookupError, ValueError, RuntimeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ArtefactError(
             f"{path}: its content does not fit ({reason}): {_remedy(kind)}"

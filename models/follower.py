@@ -10,6 +10,8 @@ from models.path import GOALS, JUMPS, PathModel
 
 #: Bins ahead of the last sure place that are always within reach.
 SLACK = 8
+#: In every dimension of what was seen before anything was: far from any frame.
+NOWHERE = 1e6
 #: Bandwidths within which a recorded frame is near enough to say what comes next.
 KNOWN = 4.0
 
@@ -51,7 +53,7 @@ class Follower:
         """Put all belief in the first bin."""
         self.belief[rows], self.rival[rows] = 0.0, 0.0
         self.belief[rows, 0] = 1.0
-        self.seen[rows] = torch.inf
+        self.seen[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
         self.goals[rows], self.sure[rows] = 0, False

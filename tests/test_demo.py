@@ -71,7 +71,9 @@ def test_a_stopped_stage_goes_on_and_a_finished_one_is_not_repeated(tmp_path):
                 raise KeyboardInterrupt
             return {"flag": flag}
 
-        script = SimpleNamespace(main=run, state_paths=lambda args: [state])
+        script = SimpleNamespace(
+            main=run, state_paths=lambda args: [state], products=lambda args: [state]
+        )
         return demo.Stage(name, script, train_reward_model.Args(seed=flag))
 
     record = tmp_path / "stages.json"

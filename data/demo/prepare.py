@@ -6,7 +6,6 @@ Frame t is the screen after step t, from power-on; two steps are a second of gam
     uv run python data/demo/prepare.py --limit 2 --out /tmp/frames
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,9 @@ if not __package__:  # run as a file: Python then looks for modules beside it, n
 
 from emurust import VecGameBoy
 
-from cli import run_script
+from cli import Count, run_script
 from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
+from files import write_json, writes_alone
 from games.game import BUNDLED_ROM, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
 
@@ -35,7 +35,7 @@ class Args:
     """the ROM on which they were recorded"""
     out: Path = ROOT / "data" / "demo" / "frames"
     """folder for the runs; one of the same name is replaced"""
-    limit: int | None = None
+    limit: Count | None = None
     """replay only the first so many movies, in order of name"""
 
 
@@ -78,17 +78,21 @@ def state_paths(args: Args) -> list[Path]:
     return sorted(path for path in args.out.glob("*") if path.suffix in (".npy", ".json"))
 
 
+def products(args: Args) -> list[Path]:
+    """Return the files that others read."""
+    return state_paths(args)
+
+
+@writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Replay the movies; return, and write to OUT/prepare_report.json, what was made."""
-    if args.limit is not None and args.limit < 1:
-        raise ValueError(f"expected --limit of at least 1 movie, got {args.limit}")
     movies = find_movies(args.movies)[: args.limit]
     game = find_game(args.rom)
     with ThreadPoolExecutor() as pool:  # the emulator runs without the GIL
         made = pool.map(lambda movie: prepare_movie(movie, game, args.out), movies)
         runs = list(tqdm(made, total=len(movies), desc="replay", unit="movie"))
     report = {"runs": runs, "frames": sum(run["frames"] for run in runs), "rom_sha1": game.sha1}
-    (args.out / "prepare_report.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_json(args.out / "prepare_report.json", report)
     print(f"wrote {len(runs)} runs, {report['frames']:,} frames to {args.out}")
     return report
 

@@ -32,7 +32,7 @@ from tqdm import tqdm
 if not __package__:  # run as a file: Python then looks for modules beside it, not at the top level
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cli import run_script
+from cli import Count, Positive, run_script
 from data.frames import (
     FRAME_SHAPE,
     INDEX_SUFFIX,
@@ -53,6 +53,8 @@ SAMPLES = 40  # frames that the crop and the levels of the shades are found on
 DIFFERENT = 24  # of 255 in luma: more than compression makes of one picture
 DIFFERENT_SHARE = 0.001  # of the pixels: a blinking cursor is more
 
+HALF_OF_THE_CORES = max(1, (os.cpu_count() or 1) // 2)
+
 Drop = Literal["blanks", "fades", "repeats"]
 
 
@@ -60,7 +62,7 @@ Drop = Literal["blanks", "fades", "repeats"]
 class Args:
     videos: tyro.conf.Positional[tuple[Path, ...]]
     """video files in any format FFmpeg reads, folders of them, or folders of single frames"""
-    fps: float = 2.0
+    fps: Positive = 2.0
     """frames to keep per second (2: one a step of the emulator); of an import: those it has"""
     crop: str = "auto"
     """where the game's picture lies: x,y,width,height in pixels; auto; none for all of the picture;
@@ -70,7 +72,7 @@ class Args:
     drop: tuple[Drop, ...] = ()
     """leave out frames of one shade (blanks), half-lit ones (fades), and what stands still for
     longer than --still-seconds (repeats); without it time stays even"""
-    still_seconds: float = 2.0
+    still_seconds: Positive = 2.0
     """of a still picture, how much --drop repeats keeps"""
     keep_truncated: bool = False
     """take what can be read of a file that breaks off, instead of none of it"""
@@ -78,7 +80,7 @@ class Args:
     """folder for the runs, one a video, named after it, each with a contact sheet"""
     overwrite: bool = False
     """make runs again that are already there"""
-    workers: int = max(1, (os.cpu_count() or 1) // 2)
+    workers: Count = HALF_OF_THE_CORES
     """videos to work on at once"""
 
 
@@ -358,13 +360,6 @@ def main(args: Args) -> dict:
 
     Raises ValueError at the end when any failed; the others are kept.
     """
-    for flag, value in (
-        ("--fps", args.fps),
-        ("--still-seconds", args.still_seconds),
-        ("--workers", args.workers),
-    ):
-        if value <= 0:
-            raise ValueError(f"expected {flag} above 0, got {value:g}")
     inputs = find_inputs(args.videos)
     crops = read_crops(args.crop, inputs)
     runs, failed, stop = [], {}, Event()

@@ -1,0 +1,83 @@
+"""How files are written: whole or not at all, and in a folder that no other process writes to."""
+
+import functools
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+from PIL import Image
+
+
+def write_whole(path: Path, content: bytes | bytearray | memoryview) -> None:
+    """Write a file: the old one, or none, stays in place until the new one is complete.
+
+    Raises OSError, which names the file, when the disk is full or may not be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:  # of a write that fails Python does not say where
+        raise OSError(error.errno, f"{error.strerror}, nothing was replaced", str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write `content` for people to read."""
+    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """Read what `write_json` wrote. Raises ValueError, which names the file, for anything else."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"expected JSON in {path}, got what is cut or damaged ({error}): delete it"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"expected a JSON object in {path}, got a {type(content).__name__}: move it away"
+        )
+    return content
+
+
+def write_png(path: Path, image: Image.Image) -> None:
+    """Write a picture."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_whole(path, buffer.getbuffer())
+
+
+def writes_alone(folder: Callable[[Any], Path]) -> Callable:
+    """Let no two processes run a script's `main` for one folder, which `folder` tells of its flags.
+
+    The second raises ValueError at once. The system frees the lock whichever way a process ends.
+    """
+
+    def decorate(main: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @functools.wraps(main)
+        def alone(args: Any) -> Any:
+            where = folder(args)
+            where.mkdir(parents=True, exist_ok=True)
+            try:
+                with filelock.FileLock(where / ".lock", timeout=0):
+                    return main(args)
+            except filelock.Timeout as error:
+                raise ValueError(
+                    f"another process writes to {where}: wait until it has ended, or pass another "
+                    "--out"
+                ) from error
+
+        return alone
+
+    return decorate
