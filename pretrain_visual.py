@@ -12,6 +12,7 @@ The same command again goes on exactly where it stopped.
 
 import quiet_threads  # noqa: F401
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,11 +27,11 @@ from cli import Count, CountOrNone, NotNegative, Share, run_script
 from data.frames import Run, find_runs, sample_frames, split_runs
 from files import write_json, write_png, writes_alone
 from models.blocks import GRID, RunningRMS
-from models.checkpoint import refuse_to_replace, save_checkpoint
+from models.checkpoint import load_checkpoint, refuse_to_replace, save_checkpoint
 from models.dynamics import Dynamics, DynamicsConfig
 from models.perceptual import PerceptualDistance
 from models.tokenizer import Encoder, Tokenizer, TokenizerConfig
-from training import Training, TrainingArgs, autocast, fingerprints, forget, pick_device
+from training import STATE_KIND, Training, TrainingArgs, autocast, fingerprints, forget, pick_device
 
 HORIZONS_FRAMES = (1, 2, 4, 8)
 CHANGED_PIXELS = 0.01  # a frame has changed when more than this share of its pixels has
@@ -192,7 +193,6 @@ def train_tokenizer(
         metrics = evaluate_tokenizer(tokenizer, lpips, val, num_frames=128)
         return {name: value for name, value in metrics.items() if value is not None}
 
-    state, dynamics_state = state_paths(args)
     training = Training(
         name="tokenizer",
         model=tokenizer,
@@ -207,13 +207,11 @@ def train_tokenizer(
             "mask_max": args.mask_max,
             "train_runs": fingerprints(train),
         },
-        state=state,
+        state=state_paths(args)[0],
         draw=draw,
         loss=loss,
         outputs=lambda frames, hidden=None: tokenizer(tokenizer.preprocess(frames)),
         evaluate=evaluate,
-        # Latents are about to change: what dynamics learned on the old ones is void.
-        begins=lambda: dynamics_state.unlink(missing_ok=True),
     )
     epoch_steps = args.steps_per_epoch or math.ceil(
         sum(run.num_frames for run in train) / args.batch_size
@@ -303,12 +301,18 @@ def train_dynamics(
         metrics = evaluate_dynamics(dynamics, *held_out, (1,), num_windows=128)["1"]
         return {name: metrics[name] for name in ("skill", "skill_changed")}
 
+    encoder = hashlib.sha256((args.out / "pretrained_encoder.pkl").read_bytes()).hexdigest()
+    _, state = state_paths(args)
+    if state.is_file() and load_checkpoint(state, STATE_KIND)["config"].get("encoder") != encoder:
+        print("the dynamics start over: what they learned was of another encoder's latents")
+        forget([state])
     training = Training(
         name="dynamics",
         model=dynamics,
         optimizer=torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True),
-        settings=asdict(dynamics.config) | {"batch_size": args.batch_size, "seed": args.seed},
-        state=state_paths(args)[1],
+        settings=asdict(dynamics.config)
+        | {"batch_size": args.batch_size, "seed": args.seed, "encoder": encoder},
+        state=state,
         draw=draw,
         loss=loss,
         outputs=lambda windows: dynamics(windows[:, :-1].float()),

@@ -16,6 +16,7 @@ from cli import Count, NotNegative, Positive, Seed, Terminated
 from data.frames import Run
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint, tensors_in
 
+STATE_KIND = "training_state"
 WARMUP_STEPS = 50
 DECAY_SHARE = 0.3  # of the training, at its end
 
@@ -142,7 +143,7 @@ class StageTimer:
 def save_state(path: Path, settings: dict, parts: dict, step: int, clock: Clock) -> None:
     """Save what a training run needs to go on: modules, optimisers, steps done, seconds spent."""
     state = {name: part.state_dict() for name, part in parts.items()}
-    save_checkpoint(path, "training_state", settings, state, step=step, **asdict(clock))
+    save_checkpoint(path, STATE_KIND, settings, state, step=step, **asdict(clock))
 
 
 def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
@@ -152,8 +153,8 @@ def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
     """
     if not path.is_file():
         return 0, Clock()
-    state = load_checkpoint(path, "training_state")
-    with fitting(path, "training_state"):
+    state = load_checkpoint(path, STATE_KIND)
+    with fitting(path, STATE_KIND):
         was, step = dict(state["config"]), int(state["step"])
         clock = Clock(float(state["seconds"]), float(state["data_seconds"]))
     for name, value in settings.items():
@@ -163,7 +164,7 @@ def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
                 f"{was.get(name)} to go on from it, or delete that file to start this stage over "
                 "(--fresh: every stage)"
             )
-    with fitting(path, "training_state"):
+    with fitting(path, STATE_KIND):
         for name, part in parts.items():
             part.load_state_dict(state["state_dict"][name])
     return step, clock
@@ -259,8 +260,6 @@ class Training:
     """after an epoch, at a step: figures of the held-out runs"""
     parts: dict[str, nn.Module] = field(default_factory=dict)
     """what is saved beside model and optimizer"""
-    begins: Callable[[], None] = lambda: None
-    """called before the first step, if there is one to take"""
 
     def run(
         self,
@@ -294,8 +293,6 @@ class Training:
             save_state(self.state, self.settings, parts, step, clock)
             saved = step
 
-        if training_progress(step, total, clock.seconds, limit_seconds) < 1:
-            self.begins()
         bar = tqdm(total=total, initial=step, desc=self.name.replace("_", " "), unit="step")
         with bar, Interrupt("step") as interrupt:
             while not interrupt.wanted:

@@ -139,7 +139,6 @@ def test_the_scripts_start_as_a_file_and_as_a_module(package, how):
     [
         ({"crop": "1,2,3"}, "expected --crop x,y,width,height .*'1,2,3'"),
         ({"crop": "0,0,0,144"}, "width and height above 0"),
-        ({"fps": 0.0}, "--fps above 0"),
     ],
 )
 def test_bad_settings_are_refused_at_once(video, tmp_path, settings, message):
