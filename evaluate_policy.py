@@ -20,7 +20,6 @@ import torch
 from emurust import VecGameBoy
 from PIL import Image, ImageDraw
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import trange
 
 from cli import Count, CountOrNone, Seed, run_script
@@ -29,11 +28,12 @@ from files import write_json, write_png, write_whole, writes_alone
 from games.actions import BUTTONS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
+from models.checkpoint import fitting
 from models.follower import Follower
 from models.frame_cache import FrameCache
 from models.path import PathModel, load_path
 from models.progress import PathProgress
-from training import pick_device
+from training import event_log, pick_device
 
 GIF_FRAME_MS = 80
 #: Pixels between two panels, and of the line below a screen.
@@ -427,14 +427,15 @@ def load_guide(policy: Path, checkpoint: dict, device: str) -> PathModel | None:
 
     Raises ValueError when it is missing, or not the one that the policy was trained with.
     """
-    guide = checkpoint.get("guide")
-    if guide is None:
-        return None
-    file = policy.with_name(guide["file"])
-    remedy = f"put the {guide['file']} from the policy's training beside it"
+    with fitting(policy, "policy"):
+        guide = checkpoint["guide"]
+        if guide is None:
+            return None
+        file, sha256 = policy.with_name(guide["file"]), str(guide["sha256"])
+    remedy = f"put the {file.name} from the policy's training beside it"
     if not file.is_file():
         raise ValueError(f"{policy} follows a path, expected at {file}: {remedy}")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != guide["sha256"]:
+    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
         raise ValueError(f"{file} is not the path that {policy} was trained with: {remedy}")
     return load_path(file, pick_device(device))
 
@@ -444,7 +445,7 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
     iteration = results["iteration"]
     width, height = Image.open(io.BytesIO(gif)).size
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)
-    with SummaryWriter(str(directory)) as writer:
+    with event_log(directory) as writer:
         for name in ("trained", "random"):
             writer.add_scalar(f"milestones/{name}", results[name]["milestones_mean"], iteration)
         trajectories = Summary(value=[Summary.Value(tag="trajectories", image=image)])
@@ -461,16 +462,19 @@ def products(args: Args) -> list[Path]:
 def main(args: Args) -> dict:
     """Play both agents at the same budget, write results.json and the GIFs; returns the results."""
     policy, checkpoint = load_policy(args.policy, pick_device(args.device))
+    with fitting(args.policy, "policy"):
+        rom_sha1, trained_on = checkpoint["rom_sha1"], checkpoint["game"]
+        timing = {key: int(checkpoint[key]) for key in ("frame_skip", "hold_frames")}
+        masks = np.array(checkpoint["start_masks"], dtype=np.uint8)
+        state = bytes(checkpoint["start_state"])
+        iteration = int(checkpoint["iteration"])
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}) with {args.policy}")
-    if checkpoint["rom_sha1"] != game.sha1:
-        print(f"note: the policy was trained on another ROM ({checkpoint['game']})")
+    if rom_sha1 != game.sha1:
+        print(f"note: the policy was trained on another ROM ({trained_on})")
     if not game.milestones:
         print("note: no games/*/milestones.toml knows this ROM: only the GIFs will tell")
     path = load_guide(args.policy, checkpoint, args.device)
-    timing = {key: checkpoint[key] for key in ("frame_skip", "hold_frames")}
-    masks = np.array(checkpoint["start_masks"], dtype=np.uint8)
-    state = bytes(checkpoint.get("start_state", ()))
     if args.start_movie or args.start_state:  # told where to begin, training's does not count
         masks, state = start_masks(args.start_movie), start_state(args.start_state)
     begin = beginnings(masks, state, game, args)
@@ -494,7 +498,7 @@ def main(args: Args) -> dict:
     results |= {
         "game": game.name,
         "policy": str(args.policy),
-        "iteration": checkpoint["iteration"],
+        "iteration": iteration,
         "steps": args.steps,
         "episodes": args.episodes,
         "seed": args.seed,

@@ -1,15 +1,25 @@
 """How files are written: whole or not at all, and in a folder that no other process writes to."""
 
+import contextlib
 import functools
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import filelock
 from PIL import Image
+
+
+@contextlib.contextmanager
+def naming(path: Path, what: str = "") -> Iterator[None]:
+    """Let an OSError name the file: of a write that fails, Python does not say where."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}{what}", str(path)) from error
 
 
 def write_whole(path: Path, content: bytes | bytearray | memoryview) -> None:
@@ -19,16 +29,21 @@ def write_whole(path: Path, content: bytes | bytearray | memoryview) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:  # of a write that fails Python does not say where
-        raise OSError(error.errno, f"{error.strerror}, nothing was replaced", str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path, ", nothing was replaced"):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a file. Raises OSError, which names the file."""
+    with naming(path), path.open("a") as file:
+        file.write(line + "\n")
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -31,7 +31,16 @@ from models.checkpoint import load_checkpoint, refuse_to_replace, save_checkpoin
 from models.dynamics import Dynamics, DynamicsConfig
 from models.perceptual import PerceptualDistance
 from models.tokenizer import Encoder, Tokenizer, TokenizerConfig
-from training import STATE_KIND, Training, TrainingArgs, autocast, fingerprints, forget, pick_device
+from training import (
+    STATE_KIND,
+    Training,
+    TrainingArgs,
+    autocast,
+    event_log,
+    fingerprints,
+    forget,
+    pick_device,
+)
 
 HORIZONS_FRAMES = (1, 2, 4, 8)
 CHANGED_PIXELS = 0.01  # a frame has changed when more than this share of its pixels has
@@ -122,7 +131,7 @@ def main(args: Args) -> dict:
     log_dir = args.out / LOG_DIR
     if args.fresh:
         forget(state_paths(args))
-    with SummaryWriter(log_dir) as writer:
+    with event_log(log_dir) as writer:
         spent = train_tokenizer(args, tokenizer, lpips, train, val, writer)
         tokenizer_metrics = spent | evaluate_tokenizer(tokenizer, lpips, val)
         tokenizer.eval().requires_grad_(False)

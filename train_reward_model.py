@@ -29,7 +29,15 @@ from models.follower import follow_run
 from models.ordering import ordering_metrics, rank_correlation
 from models.path import PathConfig, save_path
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
-from training import Training, TrainingArgs, autocast, fingerprints, forget, pick_device
+from training import (
+    Training,
+    TrainingArgs,
+    autocast,
+    event_log,
+    fingerprints,
+    forget,
+    pick_device,
+)
 
 CALIBRATION_SHARE = 0.02  # of each training run, at either end
 LOG_DIR = Path("runs/train_reward_model")
@@ -95,7 +103,7 @@ def main(args: Args) -> dict:
         model.to(memory_format=torch.channels_last)
     if args.fresh:
         forget(state_paths(args))
-    with SummaryWriter(args.out / LOG_DIR) as writer:
+    with event_log(args.out / LOG_DIR) as writer:
         spent = train_score(args, model, train, val, writer)
     start, end = run_ends(model, train)
     rises = model.calibrate(start, end)

@@ -30,12 +30,11 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from cli import Count, NotNegative, Positive, Range, Seed, Share, run_script
 from curriculum import CurriculumConfig, CurriculumEnvs, start_masks, start_state
-from files import write_whole, writes_alone
+from files import append_line, write_whole, writes_alone
 from games.actions import BUTTONS
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, ActorCriticConfig, GoalLatents, Outlook, save_policy
@@ -46,7 +45,7 @@ from models.path import GOALS
 from models.path import KIND as PATH_KIND
 from models.progress import load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
-from training import Interrupt, diverged, forget, pick_device
+from training import Interrupt, diverged, event_log, forget, pick_device
 
 STATE_KIND = "ppo_state"
 #: How much some latent changes when the screen does, and not just water or a flower.
@@ -710,7 +709,6 @@ def main(args: Args) -> dict:
         save_checkpoint(state_path, STATE_KIND, fixed, parts, iteration=iteration, seconds=seconds)
         saved = iteration
 
-    writer = SummaryWriter(str(args.out / "tensorboard"), purge_step=done + 1)
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}
     row: dict[str, float] = {"iteration": done}
     iteration, batch = done, args.num_envs * args.num_steps
@@ -718,7 +716,8 @@ def main(args: Args) -> dict:
     limit = 60 * args.time_limit_minutes if args.time_limit_minutes is not None else math.inf
     last = args.iterations if seconds < limit else done
     progress_bar = tqdm(range(done + 1, last + 1), initial=done, total=args.iterations)
-    with writer, Interrupt("iteration") as interrupt:
+    writing = event_log(args.out / "tensorboard", purge_step=done + 1)
+    with writing as writer, Interrupt("iteration") as interrupt:
         for iteration in progress_bar:
             began = time.monotonic()
             agent.timer.restart()
@@ -738,8 +737,7 @@ def main(args: Args) -> dict:
                 "archive/rejected": agent.envs.rejected,
             }
             row = {name: round(float(value), 6) for name, value in row.items()}
-            with metrics_path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append_line(metrics_path, json.dumps(row))
             for name, value in row.items():
                 writer.add_scalar(name, value, iteration)
             for name, values in recent.items():

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -138,6 +139,30 @@ class StageTimer:
         total = time.perf_counter() - self.began
         shares = {f"time/{stage}": spent / total for stage, spent in self.seconds.items()}
         return shares | {"time/rest": 1 - sum(shares.values())}
+
+
+@contextlib.contextmanager
+def event_log(directory: Path, **settings) -> Iterator[SummaryWriter]:
+    """Open TensorBoard's files in a folder. Raises OSError, which names it, for a full disk.
+
+    They are written in a thread, which fails on its own; the next call of the writer says so, too.
+    """
+    hook = threading.excepthook
+
+    def quiet(failure: threading.ExceptHookArgs) -> None:
+        if not issubclass(failure.exc_type, OSError):
+            hook(failure)
+
+    threading.excepthook = quiet
+    try:
+        with SummaryWriter(str(directory), **settings) as writer:
+            yield writer
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror, str(directory)) from error
+        raise
+    finally:
+        threading.excepthook = hook
 
 
 def save_state(path: Path, settings: dict, parts: dict, step: int, clock: Clock) -> None:

@@ -86,7 +86,7 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
     found = content.get("kind") if isinstance(content, dict) else None
     if found != kind:
         raise ArtefactError(
-            f"{path}: expected a file of kind {kind}, got {found or 'something else'}"
+            f"{path}: expected a file of kind {kind}, got {found or 'something else'}: {remedy}"
         )
     if (version := content.get("schema_version")) != SCHEMA_VERSION:
         raise ArtefactError(

@@ -4,6 +4,7 @@ import errno
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -45,6 +46,7 @@ def test_main_gets_the_flags(monkeypatch):
         (OSError(errno.ENOSPC, "No space left on device", "a.pkl"), "No space left on device: 'a"),
         (PermissionError(errno.EACCES, "Permission denied", "a.pkl"), "Permission denied: 'a.pkl'"),
         (torch.cuda.OutOfMemoryError("CUDA\ntried"), "lower --batch-size or --num-envs"),
+        (MemoryError(), "the memory is full: lower what is worked on at once (--batch-size"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_exit_code_2(monkeypatch, capsys, error, message):
@@ -53,6 +55,14 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(monkeypatch, capsys,
     stderr = capsys.readouterr().err
     assert exit.value.code == 2
     assert stderr.startswith("error: ") and message in stderr and stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("allocate", [lambda: torch.empty(2**50), lambda: np.empty(2**50)])
+def test_what_does_not_fit_the_memory_is_one_line_and_exit_code_2(monkeypatch, capsys, allocate):
+    with pytest.raises(SystemExit) as exit:
+        run(monkeypatch, lambda args: allocate())
+    assert exit.value.code == 2
+    assert capsys.readouterr().err.startswith("error: the memory is full: lower")
 
 
 def test_a_variable_brings_the_traceback_of_any_error(monkeypatch):

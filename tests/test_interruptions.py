@@ -1,0 +1,189 @@
+"""What comes from outside: a full disk, full memory, Ctrl-C, SIGTERM, a second process."""
+
+import contextlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import filelock
+import pytest
+import torch
+
+import pretrain_visual
+import train_reward_model
+import train_with_cnn_reward
+from cli import Terminated
+from files import append_line, read_json, write_json, write_whole, writes_alone
+from games.game import ROOT
+from tests.synthetic_runs import write_walks
+from tests.tiny_training import ppo_args, reward_args, visual_args, write_ppo_artefacts
+from training import event_log
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("inputs")
+    write_walks(directory, count=2, length=24)
+    return write_ppo_artefacts(directory)
+
+
+@contextlib.contextmanager
+def room_for(size: int):
+    """Let files grow to `size` bytes and no further: to Python, that is a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+TRAININGS = {
+    "pretraining": (pretrain_visual, visual_args, {"epochs": 2, "dynamics_epochs": 2}),
+    "reward": (train_reward_model, reward_args, {"epochs": 2}),
+    "ppo": (train_with_cnn_reward, ppo_args, {"iterations": 2, "save_every": 1}),
+}
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*.pkl"))}
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+def test_a_full_disk_is_one_line_with_the_path_and_the_old_files_are_whole(
+    training, inputs, tmp_path
+):
+    script, make_args, settings = TRAININGS[training]
+    args = make_args(inputs, tmp_path, **settings)
+    script.main(args)
+    before = content(tmp_path)
+    longer = {name: value + 2 for name, value in settings.items() if name != "save_every"}
+    with room_for(20_000), pytest.raises(OSError) as caught:
+        script.main(replace(args, **longer))
+    assert Path(caught.value.filename).is_relative_to(tmp_path) and "\n" not in str(caught.value)
+    assert content(tmp_path) == before
+    assert not list(tmp_path.rglob("*.tmp"))
+    script.main(replace(args, **longer))  # there is room again
+
+
+def test_small_files_are_whole_or_as_they_were_on_a_full_disk(tmp_path):
+    report, lines = tmp_path / "report.json", tmp_path / "metrics.jsonl"
+    write_json(report, {"frames": 1})
+    lines.write_text("{}\n")
+    with room_for(8):
+        for write in (
+            lambda: write_json(report, {"frames": list(range(99))}),
+            lambda: write_whole(report, b"0123456789"),
+            lambda: append_line(lines, "0123456789"),
+        ):
+            with pytest.raises(OSError, match=r"report.json|metrics.jsonl"):
+                write()
+    assert read_json(report) == {"frames": 1}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "metrics.jsonl"}
+
+
+def test_figures_that_find_no_room_name_their_folder_and_leave_no_traceback(tmp_path, capfd):
+    with room_for(2_000), pytest.raises(OSError, match="figures"):
+        with event_log(tmp_path / "figures", flush_secs=1) as writer:
+            for step in range(200):
+                writer.add_scalar("loss", 0.0, step)
+                writer.flush()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("training", TRAININGS)
+def test_ctrl_c_and_sigterm_save_and_the_same_command_goes_on(
+    training, number, inputs, tmp_path, monkeypatch, capsys
+):
+    script, make_args, settings = TRAININGS[training]
+    args = make_args(inputs, tmp_path / "stopped", **settings)
+    if training != "ppo":
+        args = replace(args, save_every_seconds=1e6)
+    whole = replace(args, out=tmp_path / "whole")
+    script.main(whole)
+    calls, backward = 0, torch.Tensor.backward
+
+    def interrupted(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            signal.raise_signal(number)
+        return backward(*args, **kwargs)
+
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "backward", interrupted)
+        with pytest.raises(Terminated if number == signal.SIGTERM else KeyboardInterrupt):
+            script.main(args)
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert "the same command goes on from there" in capsys.readouterr().out
+    assert script.state_paths(args)[0].exists()
+    script.main(args)
+    for path in script.products(whole):
+        if path.suffix == ".pkl":
+            assert (args.out / path.relative_to(whole.out)).read_bytes() == path.read_bytes()
+
+
+def test_a_script_ends_with_143_after_sigterm_and_130_after_ctrl_c(inputs, tmp_path):
+    """As a cluster stops it: from outside, in the middle of its work."""
+    command = [
+        *(sys.executable, str(ROOT / "train_reward_model.py"), "--data", str(inputs)),
+        *("--backbone", "small", "--grey", "--half-size", "--steps-per-epoch", "2"),
+        *("--epochs", "100000", "--batch-size", "4", "--out", str(tmp_path)),
+    ]
+    state = tmp_path / "runs" / "train_reward_model" / "training_state.pkl"
+    for number, code, word in ((signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "inter")):
+        state.unlink(missing_ok=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while not state.exists():
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert stderr.splitlines()[-1].startswith(word) and "Traceback" not in stderr
+
+
+def test_a_second_process_in_one_folder_stops_with_one_line(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from files import writes_alone\n"
+        "@writes_alone(lambda out: out)\n"
+        "def main(out): print('working', flush=True); time.sleep(60)\n"
+        "main(Path(sys.argv[1]))"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert first.stdout.readline() == "working\n"
+
+    @writes_alone(lambda out: out)
+    def main(out):
+        return "done"
+
+    with pytest.raises(ValueError, match=r"another process writes to .*another --out") as caught:
+        main(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert main(tmp_path / "elsewhere") == "done"
+    first.kill()  # a crash leaves no lock behind
+    first.wait()
+    assert main(tmp_path) == "done"
+
+
+def test_every_script_that_trains_or_prepares_writes_alone(inputs, tmp_path):
+    for script, make_args, settings in TRAININGS.values():
+        args = make_args(inputs, tmp_path, **settings)
+        folder = script.state_paths(args)[0].parent
+        with _held(folder), pytest.raises(ValueError, match="another process writes to"):
+            script.main(args)
+
+
+@contextlib.contextmanager
+def _held(folder: Path):
+    """Hold a folder's lock, as another process would."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / ".lock"):
+        yield
