@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from cli import run_script
-from data.frames import Run, find_runs, sample_frames, split_runs
+from data.frames import ENOUGH_RUNS, Run, find_runs, sample_frames, split_runs, too_little_data
 from models.blocks import GRID, RunningRMS
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.dynamics import Dynamics, DynamicsConfig
@@ -141,11 +141,8 @@ def main(args: Args) -> dict:
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     longest_window = args.context_frames + max(HORIZONS_FRAMES)
-    if not val or min(run.num_frames for run in runs) < longest_window:
-        raise ValueError(
-            f"expected 2 or more runs of at least {longest_window} frames (one is held out), "
-            f"got {', '.join(f'{run.name} of {run.num_frames}' for run in runs)}"
-        )
+    if (lack := too_little_data(runs, ENOUGH_RUNS, longest_window)) is not None:
+        raise ValueError(lack)
     lpips = None
     if args.lpips_weight > 0:
         lpips = PerceptualDistance(args.lpips_net, args.lpips_weights).to(device)

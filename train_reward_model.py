@@ -23,7 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from cli import run_script
-from data.frames import Run, find_runs, sample_pairs, split_runs
+from data.frames import ENOUGH_RUNS, Run, find_runs, sample_pairs, split_runs, too_little_data
 from models.alignment import different_frames, fit_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.follower import follow_run
@@ -114,8 +114,8 @@ def main(args: Args) -> dict:
     refuse_to_replace([args.out / "reward_resnet34.pkl", args.out / "reward_path.pkl"])
     runs = find_runs(args.data)
     train, val = split_runs(runs)
-    if not val:
-        raise ValueError(f"expected 2 or more runs (one is held out), got {len(runs)}")
+    if (lack := too_little_data(runs, ENOUGH_RUNS, args.min_gap_frames + 1)) is not None:
+        raise ValueError(lack)
     reference = find_reference(train, args.reference_run)
 
     began = time.perf_counter()  # the path first: it tells at once where runs do not fit
@@ -124,8 +124,8 @@ def main(args: Args) -> dict:
     followed = [follow_run(path, run.frames) for run in val]
     if not path.shared.any():
         print(
-            "warning: no moment is shared by all runs (it takes three), so nothing holds a place "
-            "back from what was not seen: add runs"
+            "warning: no moment is shared by all runs, so nothing holds a place back from what was "
+            f"not seen: {too_little_data(runs) or 'are these runs of one game?'}"
         )
     path_seconds = time.perf_counter() - began
 
