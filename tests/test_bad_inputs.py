@@ -112,7 +112,7 @@ def test_whatever_an_index_is_the_other_inputs_go_on(tmp_path, capsys, content):
     write_frames(tmp_path / "in", ["0.png"])
     (tmp_path / "in" / "bad_index.json").write_bytes(content)
     write_index(tmp_path / "in" / "good_index.json", ["0.png"])
-    with pytest.raises(ValueError, match="1 of 2 inputs failed: .*bad_index.json$"):
+    with pytest.raises(ValueError, match=r"1 of 2 inputs failed: .*bad_index\.json$"):
         prepare(tmp_path / "out", tmp_path / "in")
     assert lengths(tmp_path / "out") == {"good": 1}
     error = capsys.readouterr().err.replace("\r", "\n")

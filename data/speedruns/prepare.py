@@ -226,9 +226,13 @@ def locate_crop(samples: list[av.VideoFrame], name: str, out: Path) -> tuple[Cro
 def drop_frames(
     frames: Iterator[np.ndarray], args: Args, levels: np.ndarray, dropped: dict
 ) -> Iterator[np.ndarray]:
-    """Pass frames (144, 160, 3) uint8 on without those of `args.drop`; count them in `dropped`."""
+    """Pass frames (144, 160, 3) uint8 on without those of `args.drop`; count them in `dropped`.
+
+    Raises ValueError at the end when that was all of them.
+    """
     dropped.update(dict.fromkeys(args.drop, 0))
     keep = max(1, round(args.still_seconds * args.fps))
+    kept = 0
     first, still = None, 0  # the first picture of a stretch that stands still; its frames so far
     for frame in frames:
         picture = luma(frame)
@@ -246,7 +250,11 @@ def drop_frames(
         if reason:
             dropped[reason] += 1
         else:
+            kept += 1
             yield frame
+    if not kept and any(dropped.values()):
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+        raise ValueError(f"--drop leaves none of its frames ({counts}): pass less of it")
 
 
 def is_same(a: np.ndarray, b: np.ndarray) -> bool:
