@@ -10,6 +10,7 @@ write runs through `write_run`; everything else reads them from here. List what 
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,17 +143,17 @@ def read_run(path: Path) -> Run:
     return run
 
 
-def is_made_here(path: Path) -> bool:
-    """Tell whether a file is a run's pixels, JSON or picture, or a report, and not the user's."""
-    if path.name == REPORT:
-        return True
-    suffixes = (SHEET_SUFFIX, PREVIEW_SUFFIX, ".npy", ".json")
-    suffix = next((suffix for suffix in suffixes if path.name.endswith(suffix)), None)
-    if suffix is None:
-        return False
-    if suffix == PREVIEW_SUFFIX and path.with_name(REPORT).exists():
-        return True
-    return is_run_json(path.with_name(f"{path.name.removesuffix(suffix)}.json"))
+def made_here(directory: Path) -> set[str]:
+    """Return the names of files in a folder that are runs, their pictures, and reports."""
+    names = os.listdir(directory)
+    made = {REPORT} & set(names)
+    if made:  # of videos that failed
+        made |= {name for name in names if name.endswith(PREVIEW_SUFFIX)}
+    for name in names:
+        if name.endswith(".json") and is_run_json(directory / name):
+            run = name.removesuffix(".json")
+            made |= {f"{run}{end}" for end in (".npy", ".json", SHEET_SUFFIX, PREVIEW_SUFFIX)}
+    return made
 
 
 def is_run_json(path: Path) -> bool:
@@ -229,9 +230,7 @@ def find_runs(directory: Path | None = None) -> list[Run]:
             total = sum(run.num_frames for run in runs)
             print(f"frames: {len(runs)} runs, {total:,} frames in {place}")
             return runs
-        files = (path for pattern in ("*", "*/*") for path in place.glob(pattern))
-        single = (INDEX_SUFFIX, ".npy", ".png")
-        if any(p.name.lower().endswith(single) and not is_made_here(p) for p in files):
+        if any(_holds_single_frames(folder) for folder in (place, *place.glob("*/"))):
             raise FileNotFoundError(
                 f"{place} holds videos as one file a frame: make runs of them once with "
                 f"`uv run python data/speedruns/prepare.py {place} --out {place}`"
@@ -241,6 +240,13 @@ def find_runs(directory: Path | None = None) -> list[Run]:
         "`uv run python data/demo/prepare.py` (bundled game) or "
         "`uv run python data/speedruns/prepare.py VIDEO` (your own videos)"
     )
+
+
+def _holds_single_frames(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    names = set(os.listdir(folder)) - made_here(folder)
+    return any(name.lower().endswith((INDEX_SUFFIX, ".npy", ".png")) for name in names)
 
 
 def split_runs(

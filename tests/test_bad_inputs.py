@@ -131,7 +131,7 @@ def test_whatever_is_raised_is_that_input_s_failure(tmp_path, capsys, monkeypatc
     videos = [write_video(tmp_path / f"{name}.mp4") for name in ("bad", "good")]
     with pytest.raises(ValueError, match="1 of 2 inputs failed"):
         prepare(tmp_path / "out", *videos)
-    assert f"failed: {videos[0]}: {type(error).__name__}: " in capsys.readouterr().err
+    assert f"failed: {videos[0]}: {type(error).__name__}" in capsys.readouterr().err
     assert lengths(tmp_path / "out") == {"good": 3}
 
 
@@ -163,6 +163,15 @@ def test_what_is_no_video_at_all(tmp_path):
         assert f"failed: {path}: " in done.stderr
     assert f"error: 6 of 7 inputs failed: {missing}, " in done.stderr
     assert lengths(tmp_path / "out") == {"good": 3}
+
+
+def test_a_damaged_run_of_another_command_is_a_warning(tmp_path, capsys):
+    write_video(tmp_path / "in" / "good.mp4")
+    prepare(tmp_path / "out", tmp_path / "in")
+    (tmp_path / "out" / "good.npy").rename(tmp_path / "out" / "other.npy")
+    (tmp_path / "out" / "other.json").write_text("{}")
+    assert len(prepare(tmp_path / "out", tmp_path / "in")["runs"]) == 1
+    assert f"warning: {tmp_path / 'out' / 'other.npy'}: not a readable" in capsys.readouterr().out
 
 
 def test_an_empty_folder_among_others_ends_nothing(tmp_path, capsys):

@@ -191,6 +191,22 @@ def test_a_png_of_several_pictures_is_no_frame(tmp_path, capsys):
     assert "0.png: expected one picture, got 2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("alpha", [255, 254])
+def test_what_is_under_transparent_pixels_is_not_taken(tmp_path, capsys, alpha):
+    (frame,) = pictures(1)
+    (tmp_path / "in").mkdir()
+    layer = np.full((144, 160, 1), 255, np.uint8)
+    layer[0, 0] = alpha
+    Image.fromarray(np.concatenate([frame, layer], axis=2)).save(tmp_path / "in" / "0.png")
+    if alpha == 255:
+        prepare(tmp_path / "out", tmp_path / "in")
+        np.testing.assert_array_equal(find_runs(tmp_path / "out")[0].frames[0], frame)
+    else:
+        with pytest.raises(ValueError, match="1 of 1 inputs failed"):
+            prepare(tmp_path / "out", tmp_path / "in")
+        assert "0.png: expected a picture, got one with transparent" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["0.png", "0.npy", "notes.txt"])
 def test_a_single_frame_or_a_text_is_no_video(tmp_path, capsys, name):
     """FFmpeg reads a picture as a video of one frame, and a text as a terminal's."""

@@ -22,7 +22,7 @@ if not __package__:  # run as a file: Python then looks for modules beside it, n
 from emurust import VecGameBoy
 
 from cli import run_script
-from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
+from data.frames import FRAME_SHAPE, REPORT, ROOT, read_run, write_run
 from games.game import BUNDLED_ROM, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
 
@@ -41,7 +41,9 @@ class Args:
 
 def find_movies(path: Path) -> list[Path]:
     """Return the movies at `path`, sorted. Raises FileNotFoundError when there is none."""
-    movies = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    movies = [path]
+    if path.is_dir():
+        movies = sorted(movie for movie in path.glob("*.txt") if not movie.name.startswith("."))
     if not movies or not movies[0].is_file():
         raise FileNotFoundError(f"no input movies at {path}: pass --movies FOLDER or FILE.txt")
     return movies
@@ -88,7 +90,7 @@ def main(args: Args) -> dict:
         made = pool.map(lambda movie: prepare_movie(movie, game, args.out), movies)
         runs = list(tqdm(made, total=len(movies), desc="replay", unit="movie"))
     report = {"runs": runs, "frames": sum(run["frames"] for run in runs), "rom_sha1": game.sha1}
-    (args.out / "prepare_report.json").write_text(json.dumps(report, indent=2) + "\n")
+    (args.out / REPORT).write_text(json.dumps(report, indent=2) + "\n")
     print(f"wrote {len(runs)} runs, {report['frames']:,} frames to {args.out}")
     return report
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.frames import INDEX_SUFFIX, REPORT, is_made_here
+from data.frames import INDEX_SUFFIX, REPORT, made_here
 from data.speedruns import single_frames
 
 VIDEO_SUFFIXES = tuple(
@@ -74,7 +74,7 @@ def open_folder(folder: Path) -> list[Path]:
     of these.
     """
     entries = visible(folder)
-    found = [file for file in entries if os.path.isfile(file) and is_named_as_input(file)]
+    found = [file for file in entries if is_named_as_input(file) and os.path.isfile(file)]
     listed = {place for file in found for place in places_listed(file)}
     found += [
         place
@@ -86,15 +86,15 @@ def open_folder(folder: Path) -> list[Path]:
     if not found:
         raise ValueError(
             f"{printable(folder)}: expected videos, *{INDEX_SUFFIX} or .npy or .png frames in it, "
-            "got neither"
+            "got neither (name a folder of videos in it by itself)"
         )
     return sorted(found)
 
 
 def visible(folder: Path) -> list[Path]:
     """Return what lies in `folder`, sorted, without hidden files and what was made here."""
-    entries = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in entries if not is_made_here(path))
+    names = set(os.listdir(folder)) - made_here(folder)
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
 
 
 def is_named_as_input(file: Path) -> bool:
@@ -124,20 +124,21 @@ def find_left_out(paths: Iterable[Path], inputs: Iterable[Path]) -> dict[Path, s
     opened = {absolute(path) for path in paths if os.path.isdir(path)}
     taken, folders = set(), set(opened)
     for path in inputs:
-        taken.add(absolute(path))
+        taken.add(str(absolute(path)))
         try:
             files = single_frames.list_files(path) if not is_video(path) else []
         except (ValueError, OSError):
             continue  # fails in its turn
-        frames = {absolute(file) for file in files}
+        frames = {os.path.abspath(file) for file in files}
+        places = {Path(place) for place in map(os.path.dirname, frames)}
         taken |= frames
-        folders |= {file.parent for file in frames if opened & {file.parent, *file.parents}}
+        folders |= {place for place in places if opened & {place, *place.parents}}
     left_out = {}
     for folder in sorted(folders):
         rest = [
             entry
             for entry in visible(folder)
-            if entry not in taken and entry not in folders and not is_idle_folder(entry)
+            if str(entry) not in taken and entry not in folders and not is_idle_folder(entry)
         ]
         rest.sort(key=lambda entry: not os.path.isdir(entry))  # folders, with all they hold, first
         names = [f"{entry.name}/" if os.path.isdir(entry) else entry.name for entry in rest]

@@ -392,7 +392,7 @@ def explain(error: Exception) -> str:
         traceback.print_exception(error)
     reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
     if not (reason and isinstance(error, (ValueError, OSError))):
-        reason = f"{type(error).__name__}: {reason}"
+        reason = f"{type(error).__name__} {reason}".rstrip()
     return printable(reason)
 
 
@@ -450,7 +450,11 @@ def main(args: Args) -> dict:
     for run in runs:
         print("; ".join(describe_run(run)))
     print(f"{len(runs)} runs, {frames:,} frames in {args.out}")
-    for warning in data_warnings(open_runs(args.out)) if runs else ():
+    try:
+        warnings = data_warnings(open_runs(args.out)) if runs else []
+    except ValueError as error:  # a damaged run of another command
+        warnings = [error]
+    for warning in warnings:
         print(f"warning: {warning}")
     if failed:
         raise ValueError(f"{len(failed)} of {len(inputs)} inputs failed: {', '.join(failed)}")

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data.frames import FRAME_SHAPE, INDEX_SUFFIX, is_made_here
+from data.frames import FRAME_SHAPE, INDEX_SUFFIX, made_here
 
 SUFFIXES = (".npy", ".png")
 Image.MAX_IMAGE_PIXELS = None  # no limit needed: `read_frame` looks at the size before it decodes
@@ -28,14 +28,15 @@ def list_folder(folder: Path) -> list[Path]:
 
     Hidden files are none, nor is what prepare.py made: a run's own .npy and the pictures of it.
     """
-    files = [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES
-        and not file.name.startswith(".")
-        and os.path.isfile(file)
-        and not is_made_here(file)
-    ]
+    with os.scandir(folder) as entries:
+        names = {
+            entry.name
+            for entry in entries
+            if os.path.splitext(entry.name)[1].lower() in SUFFIXES
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        }
+    files = (folder / name for name in names - made_here(folder))
     return sorted(files, key=lambda file: (numbers(file), file.name))
 
 
@@ -162,6 +163,9 @@ def read_png(file: Path) -> np.ndarray:
         shape = (image.height, image.width, 3)
         if shape != FRAME_SHAPE:
             raise ValueError(f"expected {FRAME_SHAPE} uint8, got {shape}")
+        if "A" in image.getbands() or "transparency" in image.info:
+            if image.convert("RGBA").getextrema()[3][0] < 255:
+                raise ValueError("expected a picture, got one with transparent pixels: flatten it")
         if image.mode.startswith("I"):
             grey = (np.asarray(image).astype(np.uint32) + 128) // 257
             return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
