@@ -5,7 +5,8 @@
     uv run python data/speedruns/prepare.py videos/ --crop crops.toml --drop blanks repeats
 
 A folder may also hold videos as one .npy or .png a frame: listed in order in `<video>_index.json`
-as {"frames": [{"path": …}, …]}, or one folder a video. Those are imported as they are:
+as {"frames": [{"path": …}, …]}, or one folder a video. Those are imported as they are. What else
+lies there is named:
 
     uv run python data/speedruns/prepare.py my_frames/
 
