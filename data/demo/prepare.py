@@ -22,7 +22,7 @@ if not __package__:  # run as a file: Python then looks for modules beside it, n
 from emurust import VecGameBoy
 
 from cli import run_script
-from data.frames import FRAME_SHAPE, REPORT, ROOT, read_run, write_run
+from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
 from games.game import BUNDLED_ROM, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
 
@@ -90,7 +90,7 @@ def main(args: Args) -> dict:
         made = pool.map(lambda movie: prepare_movie(movie, game, args.out), movies)
         runs = list(tqdm(made, total=len(movies), desc="replay", unit="movie"))
     report = {"runs": runs, "frames": sum(run["frames"] for run in runs), "rom_sha1": game.sha1}
-    (args.out / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+    (args.out / "prepare_report.json").write_text(json.dumps(report, indent=2) + "\n")
     print(f"wrote {len(runs)} runs, {report['frames']:,} frames to {args.out}")
     return report
 
