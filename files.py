@@ -73,25 +73,30 @@ def write_png(path: Path, image: Image.Image) -> None:
     write_whole(path, buffer.getbuffer())
 
 
-def writes_alone(folder: Callable[[Any], Path]) -> Callable:
-    """Let no two processes run a script's `main` for one folder, which `folder` tells of its flags.
+@contextlib.contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing to a folder. Raises ValueError at once where one does.
 
-    The second raises ValueError at once. The system frees the lock whichever way a process ends.
+    The system frees the lock whichever way a process ends.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise ValueError(
+            f"another process writes to {folder}: wait until it has ended, or pass another --out"
+        ) from error
+
+
+def writes_alone(folder: Callable[[Any], Path]) -> Callable:
+    """Let a script's `main` be the sole writer of the folder that `folder` finds in its flags."""
 
     def decorate(main: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @functools.wraps(main)
         def alone(args: Any) -> Any:
-            where = folder(args)
-            where.mkdir(parents=True, exist_ok=True)
-            try:
-                with filelock.FileLock(where / ".lock", timeout=0):
-                    return main(args)
-            except filelock.Timeout as error:
-                raise ValueError(
-                    f"another process writes to {where}: wait until it has ended, or pass another "
-                    "--out"
-                ) from error
+            with sole_writer(folder(args)):
+                return main(args)
 
         return alone
 

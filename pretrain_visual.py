@@ -24,7 +24,7 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from cli import Count, CountOrNone, NotNegative, Share, run_script
-from data.frames import Run, find_runs, sample_frames, split_runs
+from data.frames import ENOUGH_RUNS, Run, find_runs, sample_frames, split_runs, too_little_data
 from files import write_json, write_png, writes_alone
 from models.blocks import GRID, RunningRMS
 from models.checkpoint import load_checkpoint, refuse_to_replace, save_checkpoint
@@ -112,11 +112,8 @@ def main(args: Args) -> dict:
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     longest_window = args.context_frames + max(HORIZONS_FRAMES)
-    if not val or min(run.num_frames for run in runs) < longest_window:
-        raise ValueError(
-            f"expected 2 or more runs of at least {longest_window} frames (one is held out), "
-            f"got {', '.join(f'{run.name} of {run.num_frames}' for run in runs)}"
-        )
+    if (lack := too_little_data(runs, ENOUGH_RUNS, longest_window)) is not None:
+        raise ValueError(lack)
     lpips = None
     if args.lpips_weight > 0:
         lpips = PerceptualDistance(args.lpips_net, args.lpips_weights).to(device)

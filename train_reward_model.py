@@ -21,7 +21,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from cli import Count, CountOrNone, Positive, run_script
-from data.frames import Run, find_runs, sample_pairs, split_runs
+from data.frames import ENOUGH_RUNS, Run, find_runs, sample_pairs, split_runs, too_little_data
 from files import write_json, writes_alone
 from models.alignment import different_frames, fit_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
@@ -83,8 +83,8 @@ def main(args: Args) -> dict:
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
     train, val = split_runs(runs)
-    if not val:
-        raise ValueError(f"expected 2 or more runs (one is held out), got {len(runs)}")
+    if (lack := too_little_data(runs, ENOUGH_RUNS, args.min_gap_frames + 1)) is not None:
+        raise ValueError(lack)
     reference = find_reference(train, args.reference_run)
 
     # The path first: it tells at once where runs do not fit.
@@ -93,8 +93,8 @@ def main(args: Args) -> dict:
     followed = [follow_run(path, run.frames) for run in val]
     if not path.shared.any():
         print(
-            "warning: no moment is shared by all runs (it takes three), so nothing holds a place "
-            "back from what was not seen: add runs"
+            "warning: no moment is shared by all runs, so nothing holds a place back from what was "
+            f"not seen: {too_little_data(runs) or 'are these runs of one game?'}"
         )
 
     torch.manual_seed(args.seed)

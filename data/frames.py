@@ -10,15 +10,17 @@ write runs through `write_run`; everything else reads them from here. List what 
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import tyro
 
 from cli import run_script
+from files import naming, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where `find_runs` looks when it is not told: the user's own footage first, then the bundled game.
@@ -27,6 +29,10 @@ FRAME_SHAPE = (144, 160, 3)  # height, width, RGB
 FRAME_BYTES = 144 * 160 * 3
 INDEX_SUFFIX = "_index.json"  # of a video kept as one file a frame; prepare.py turns it into a run
 SHEET_SUFFIX, PREVIEW_SUFFIX = "_sheet.png", "_preview.png"  # pictures that prepare.py leaves
+REPORT = "prepare_report.json"
+ENOUGH_RUNS = 2  # one is held out
+ENOUGH_RUNS_TO_SHARE = 4  # one is held out, and what fewer than three have in common may be chance
+ENOUGH_FRAMES = 12  # of a run: what pretrain_visual.py's dynamics sees, and how far it looks ahead
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,11 @@ def write_run(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     path, meta_path = directory / f"{name}.npy", directory / f"{name}.json"
-    partial, meta_partial = directory / f".{name}.npy.tmp", directory / f".{name}.json.tmp"
+    pixels_partial, meta_partial = directory / f".{name}.npy.tmp", directory / f".{name}.json.tmp"
     digest, count = hashlib.sha256(), 0
+    disk = partial(naming, path, ", nothing was replaced")  # of a full one, say whose
     try:
-        with partial.open("wb") as file:
+        with pixels_partial.open("wb") as file:
             _write_header(file, count)
             for frame in frames:
                 if frame.shape != FRAME_SHAPE or frame.dtype != np.uint8:
@@ -88,10 +95,13 @@ def write_run(
                         f"got {frame.shape} {frame.dtype}"
                     )
                 pixels = np.ascontiguousarray(frame)
-                file.write(pixels)
+                with disk():
+                    file.write(pixels)
                 digest.update(pixels)
                 count += 1
-            _write_header(file, count)
+            with disk():
+                _write_header(file, count)
+                file.flush()
         if count == 0:
             raise ValueError(f"run {name}: expected at least one frame, got none")
         meta = {
@@ -104,12 +114,12 @@ def write_run(
             "sha256": digest.hexdigest(),
             **extra,
         }
-        meta_partial.write_text(json.dumps(meta, indent=2) + "\n")
+        write_json(meta_partial, meta)
         meta_path.unlink(missing_ok=True)  # never an old JSON beside new pixels
-        partial.replace(path)
+        pixels_partial.replace(path)
         meta_partial.replace(meta_path)
     finally:
-        partial.unlink(missing_ok=True)
+        pixels_partial.unlink(missing_ok=True)
         meta_partial.unlink(missing_ok=True)
     return path
 
@@ -138,6 +148,80 @@ def read_run(path: Path) -> Run:
     return run
 
 
+def made_here(directory: Path) -> set[str]:
+    """Return the names of files in a folder that are runs, their pictures, and reports."""
+    names = os.listdir(directory)
+    made = {REPORT} & set(names)
+    if made:  # of videos that failed
+        made |= {name for name in names if name.endswith(PREVIEW_SUFFIX)}
+    for name in names:
+        if name.endswith(".json") and is_run_json(directory / name):
+            run = name.removesuffix(".json")
+            made |= {f"{run}{end}" for end in (".npy", ".json", SHEET_SUFFIX, PREVIEW_SUFFIX)}
+    return made
+
+
+def is_run_json(path: Path) -> bool:
+    try:
+        meta = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(meta, dict) and {"name", "fps", "frames", "sha256"} <= meta.keys()
+
+
+def open_runs(directory: Path) -> list[Run]:
+    """Open every run of `directory`, sorted by name; hidden files are none.
+
+    Prints which pixels have no JSON, or the other way round. Raises ValueError for a damaged run.
+    """
+    files = [path for path in sorted(directory.glob("*")) if not path.name.startswith(".")]
+    pixels = {path.stem for path in files if path.suffix == ".npy"}
+    facts = {path.stem for path in files if path.suffix == ".json"}
+    runs = [read_run(directory / f"{name}.npy") for name in sorted(pixels & facts)]
+    halves = [f"{name}.npy" for name in sorted(pixels - facts)] if runs else []
+    halves += [f"{n}.json" for n in sorted(facts - pixels) if is_run_json(directory / f"{n}.json")]
+    if halves:
+        print(f"warning: left out, without their pixels or JSON: {', '.join(halves)}")
+    return runs
+
+
+def too_little_data(
+    runs: Sequence[Run], enough: int = ENOUGH_RUNS_TO_SHARE, frames: int = ENOUGH_FRAMES
+) -> str | None:
+    """Say what `runs` fall short of, and what to do; None for `enough` of `frames` frames each.
+
+    Copies count as one run.
+    """
+    different = len({_content(run) for run in runs})
+    short = [f"{run.name} of {run.num_frames}" for run in runs if run.num_frames < frames]
+    if different >= enough and not short:
+        return None
+    got = f"{different}"
+    if copies := len(runs) - different:
+        got += f" and {copies} {'copy' if copies == 1 else 'copies'}"
+    if short:
+        got += f", too short {', '.join(short)}"
+    return (
+        f"expected {ENOUGH_RUNS} or more runs of at least {frames} frames (one is held out; "
+        f"{ENOUGH_RUNS_TO_SHARE} or more for the path to know which moments all runs share), "
+        f"got {got}: prepare more recordings of the game, each from its start to its end"
+    )
+
+
+def data_warnings(runs: Sequence[Run]) -> list[str]:
+    """Return what a training on `runs` would suffer from, a sentence each."""
+    copies: dict[str, list[str]] = {}
+    for run in runs:
+        copies.setdefault(_content(run), []).append(run.name)
+    warnings = [
+        f"{' and '.join(names)} hold the same pixels: keep one of them"
+        for names in copies.values()
+        if len(names) > 1
+    ]
+    lack = too_little_data(runs)
+    return warnings if lack is None else [*warnings, lack]
+
+
 def find_runs(directory: Path | None = None) -> list[Run]:
     """Open every run of `directory`, sorted by name, and print how many there are.
 
@@ -146,14 +230,12 @@ def find_runs(directory: Path | None = None) -> list[Run]:
     """
     places = DEFAULT_DIRECTORIES if directory is None else (Path(directory),)
     for place in places:
-        paths = (p.with_suffix(".npy") for p in sorted(place.glob("*.json")))
-        runs = [read_run(path) for path in paths if path.exists()]
+        runs = open_runs(place)
         if runs:
             total = sum(run.num_frames for run in runs)
             print(f"frames: {len(runs)} runs, {total:,} frames in {place}")
             return runs
-        single = (f"*{INDEX_SUFFIX}", "*/*.npy", "*/*.png")
-        if any(path for pattern in single for path in place.glob(pattern)):
+        if any(_holds_single_frames(folder) for folder in (place, *place.glob("*/"))):
             raise FileNotFoundError(
                 f"{place} holds videos as one file a frame: make runs of them once with "
                 f"`uv run python data/speedruns/prepare.py {place} --out {place}`"
@@ -163,6 +245,13 @@ def find_runs(directory: Path | None = None) -> list[Run]:
         "`uv run python data/demo/prepare.py` (bundled game) or "
         "`uv run python data/speedruns/prepare.py VIDEO` (your own videos)"
     )
+
+
+def _holds_single_frames(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    names = set(os.listdir(folder)) - made_here(folder)
+    return any(name.lower().endswith((INDEX_SUFFIX, ".npy", ".png")) for name in names)
 
 
 def split_runs(
@@ -286,7 +375,7 @@ def main(args: Args) -> dict:
     held_out = {run.name for run in split_runs(runs)[1]}
     width = max(len(run.name) for run in runs)
     print(f"{'run':{width}} {'frames':>8} {'time':>8} {'fps':>5} {'repeats':>8}  split")
-    table, copies = {}, {}
+    table = {}
     for run in runs:
         seconds, repeats = run.num_frames / run.fps, count_repeats(run)
         split = "val" if run.name in held_out else "train"
@@ -295,7 +384,6 @@ def main(args: Args) -> dict:
             f"{run.name:{width}} {run.num_frames:8,} {time:>8} {run.fps:5g} "
             f"{repeats / run.num_frames:8.1%}  {split}"
         )
-        copies.setdefault(_content(run), []).append(run.name)
         table[run.name] = {
             "frames": run.num_frames,
             "seconds": seconds,
@@ -303,9 +391,8 @@ def main(args: Args) -> dict:
             "split": split,
         }
     print("repeats: share of frames that equal the one before")
-    for names in copies.values():
-        if len(names) > 1:
-            print(f"warning: {' and '.join(names)} hold the same pixels: keep one of them")
+    for warning in data_warnings(runs):
+        print(f"warning: {warning}")
     return table
 
 

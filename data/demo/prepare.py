@@ -41,7 +41,9 @@ class Args:
 
 def find_movies(path: Path) -> list[Path]:
     """Return the movies at `path`, sorted. Raises FileNotFoundError when there is none."""
-    movies = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    movies = [path]
+    if path.is_dir():
+        movies = sorted(movie for movie in path.glob("*.txt") if not movie.name.startswith("."))
     if not movies or not movies[0].is_file():
         raise FileNotFoundError(f"no input movies at {path}: pass --movies FOLDER or FILE.txt")
     return movies

@@ -5,7 +5,8 @@
     uv run python data/speedruns/prepare.py videos/ --crop crops.toml --drop blanks repeats
 
 A folder may also hold videos as one .npy or .png a frame: listed in order in `<video>_index.json`
-as {"frames": [{"path": …}, …]}, or one folder a video. Those are imported as they are:
+as {"frames": [{"path": …}, …]}, or one folder a video. Those are imported as they are. What else
+lies there is named:
 
     uv run python data/speedruns/prepare.py my_frames/
 
@@ -16,6 +17,7 @@ import json
 import os
 import sys
 import tomllib
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,16 +39,31 @@ from data.frames import (
     FRAME_SHAPE,
     INDEX_SUFFIX,
     PREVIEW_SUFFIX,
+    REPORT,
     ROOT,
     SHEET_SUFFIX,
     Run,
+    data_warnings,
+    is_run_json,
+    open_runs,
     read_run,
     write_run,
 )
 from data.speedruns import single_frames, video
 from data.speedruns.contact_sheet import describe_run, draw_sheet
 from data.speedruns.crop import MIN_CONFIDENCE, Crop, draw_preview, find_crop
+from data.speedruns.inputs import (
+    NO_VIDEO_SUFFIXES,
+    absolute,
+    check_name,
+    compose,
+    find_inputs,
+    find_left_out,
+    is_video,
+    printable,
+)
 from data.speedruns.shades import find_levels, is_blank, is_fade, luma, shade_table
+from files import sole_writer, write_json, write_png
 
 HEIGHT, WIDTH = FRAME_SHAPE[:2]
 SAMPLES = 40  # frames that the crop and the levels of the shades are found on
@@ -111,60 +128,34 @@ def read_crops(text: str, inputs: dict[str, Path]) -> dict[str, Crop | Literal["
         crop = parse_crop(text)
         return {name: crop for name in inputs}
     try:
-        content = path.read_text()
-        table = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
-    except ValueError as error:
+        content = path.read_bytes()
+        table = (
+            tomllib.loads(content.decode("utf-8-sig"))
+            if path.suffix == ".toml"
+            else json.loads(content)
+        )
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a table of crops, got {error}") from error
-    crops = {}
+    if not isinstance(table, dict):
+        raise ValueError(f"{path}: expected a table of crops, got {type(table).__name__}")
+    table = {compose(key): value for key, value in table.items()}
+    crops, idle = {}, set(table) - {"default"}
     for name, file in inputs.items():
-        value = next((table[key] for key in (file.name, name, "default") if key in table), None)
-        if value is None:
-            raise ValueError(f'{path}: expected a line for "{file.name}" or "default", got neither')
+        keys = (compose(printable(file.name)), name, "default")
+        key = next((key for key in keys if table.get(key) is not None), None)
+        if key is None:
+            raise ValueError(f'{path}: expected a line for "{keys[0]}" or "default", got neither')
+        idle.discard(key)
+        value = table[key]
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         try:
             crops[name] = parse_crop(text)
         except ValueError as error:
-            raise ValueError(f"{path}, {file.name}: {error}") from error
+            raise ValueError(f"{path}, {keys[0]}: {error}") from error
+    if idle:
+        names = printable(", ".join(sorted(idle)))
+        print(f"warning: {path} has a crop for {names}, and no such input is given")
     return crops
-
-
-def find_inputs(paths: tuple[Path, ...]) -> dict[str, Path]:
-    """Map run names to video files, *_index.json files and folders of frames; folders opened.
-
-    Raises ValueError when nothing is given, a folder holds nothing, or two inputs share a name.
-    """
-    if not paths:
-        raise ValueError("expected at least one VIDEO or FOLDER, got none: see --help")
-    inputs: dict[str, Path] = {}
-    for path in paths:
-        for file in open_folder(path) if path.is_dir() else [path]:
-            name = file.name.removesuffix(INDEX_SUFFIX)
-            if name == file.name and not file.is_dir():
-                name = file.stem
-            if name in inputs:
-                raise ValueError(
-                    f"{inputs[name]} and {file} would both become the run {name!r}: pass one"
-                )
-            inputs[name] = file
-    return inputs
-
-
-def open_folder(folder: Path) -> list[Path]:
-    """Return what a folder holds: videos and indices; else itself or its folders, of frames."""
-    files = sorted(folder.iterdir())
-    found = [
-        file
-        for file in files
-        if single_frames.is_index(file) or file.suffix.lower() in video.SUFFIXES
-    ]
-    if not found:
-        folders = (folder, *(file for file in files if file.is_dir()))
-        found = [place for place in folders if single_frames.list_folder(place)]
-    if not found:
-        raise ValueError(
-            f"{folder}: expected videos, *{INDEX_SUFFIX} or .npy or .png frames in it, got neither"
-        )
-    return found
 
 
 @dataclass
@@ -179,10 +170,6 @@ class Source:
     crop: Crop | None = None
     preview: Image.Image | None = None
     """a frame of the video with the crop outlined"""
-
-
-def is_video(path: Path) -> bool:
-    return not (path.is_dir() or single_frames.is_index(path))
 
 
 def open_video(path: Path, name: str, args: Args, crop: Crop | Literal["auto"] | None) -> Source:
@@ -211,9 +198,12 @@ def open_video(path: Path, name: str, args: Args, crop: Crop | Literal["auto"] |
 
 def open_single_frames(path: Path, name: str) -> Source:
     """Open a folder of frames or an *_index.json."""
-    files = single_frames.list_frames(path)
+    files, odd = single_frames.list_frames(path)
+    if odd:
+        tqdm.write(f"warning: {name}: {odd}", file=sys.stderr)
     samples = single_frames.sample_folder(files, SAMPLES)
-    return Source(single_frames.read_frames(files, name), samples, {})
+    notes = {"uneven_numbers": odd} if odd else {}
+    return Source(single_frames.read_frames(files, name), samples, {"notes": notes})
 
 
 def locate_crop(samples: list[av.VideoFrame], name: str, out: Path) -> tuple[Crop, float]:
@@ -227,8 +217,7 @@ def locate_crop(samples: list[av.VideoFrame], name: str, out: Path) -> tuple[Cro
     preview_path = out / f"{name}{PREVIEW_SUFFIX}"
     preview_path.unlink(missing_ok=True)
     if evidence.confidence < MIN_CONFIDENCE:
-        out.mkdir(parents=True, exist_ok=True)
-        draw_preview(samples[len(samples) // 2], crop).save(preview_path)
+        write_png(preview_path, draw_preview(samples[len(samples) // 2], crop))
         raise ValueError(
             f"no Game Boy picture found for sure (confidence {evidence.confidence:.2f}, expected "
             f"{MIN_CONFIDENCE} or more); {preview_path} shows the best guess, "
@@ -240,9 +229,13 @@ def locate_crop(samples: list[av.VideoFrame], name: str, out: Path) -> tuple[Cro
 def drop_frames(
     frames: Iterator[np.ndarray], args: Args, levels: np.ndarray, dropped: dict
 ) -> Iterator[np.ndarray]:
-    """Pass frames (144, 160, 3) uint8 on without those of `args.drop`; count them in `dropped`."""
+    """Pass frames (144, 160, 3) uint8 on without those of `args.drop`; count them in `dropped`.
+
+    Raises ValueError at the end when that was all of them.
+    """
     dropped.update(dict.fromkeys(args.drop, 0))
     keep = max(1, round(args.still_seconds * args.fps))
+    kept = 0
     first, still = None, 0  # the first picture of a stretch that stands still; its frames so far
     for frame in frames:
         picture = luma(frame)
@@ -260,7 +253,11 @@ def drop_frames(
         if reason:
             dropped[reason] += 1
         else:
+            kept += 1
             yield frame
+    if not kept and any(dropped.values()):
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+        raise ValueError(f"--drop leaves none of its frames ({counts}): pass less of it")
 
 
 def is_same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -296,16 +293,55 @@ def find_made(name: str, args: Args, request: dict) -> Run | None:
     return run
 
 
+def refuse_to_replace(run_path: Path) -> None:
+    """Raise ValueError when something else than a run lies where one is to be written."""
+    meta_path = run_path.with_suffix(".json")
+    foreign = meta_path if meta_path.exists() and not is_run_json(meta_path) else None
+    if run_path.exists() and not meta_path.exists():
+        try:
+            pixels = np.lib.format.open_memmap(run_path, mode="r")
+        except (ValueError, OSError):
+            foreign = run_path
+        else:  # a run's pixels alone are what a crash left
+            foreign = None if pixels.shape[1:] == FRAME_SHAPE else run_path
+    if foreign:
+        raise ValueError(
+            f"{foreign} is there and is no run's: move it away, rename this input, or pass another "
+            "--out"
+        )
+
+
+def check_input(path: Path, name: str) -> None:
+    """Raise ValueError or OSError for what no run can be made of, before anything is read."""
+    path.stat()
+    check_name(name)
+    if not (path.is_dir() or path.is_file()):
+        raise ValueError("expected a file or a folder, got neither")
+    if is_video(path) and path.suffix.lower() in NO_VIDEO_SUFFIXES:
+        raise ValueError(
+            f"expected a video, got {path.suffix}; of single frames pass their folder or "
+            f"*{INDEX_SUFFIX}"
+        )
+
+
 def prepare_input(
-    path: Path, name: str, args: Args, crop: Crop | Literal["auto"] | None, stop: Event
+    path: Path,
+    name: str,
+    args: Args,
+    crop: Crop | Literal["auto"] | None,
+    stop: Event,
+    left_out: str | None = None,
 ) -> Run:
     """Make the run `name` of a video or of single frames, unless it is there.
 
-    Raises ValueError when it is there with other settings, and what reading the input raises.
+    `left_out` is for its notes. Raises ValueError when it is there with other settings, and what
+    reading the input raises.
     """
-    size = sum(1 for _ in path.iterdir()) if path.is_dir() else path.stat().st_size
+    check_input(path, name)
+    source_name = compose(printable(absolute(path).name))
+    size = len(single_frames.list_folder(path)) if path.is_dir() else path.stat().st_size
     request = {
-        "source": path.name,
+        "source": source_name,
         "source_bytes" if path.is_file() else "source_files": size,
         "fps": args.fps,
         "shades": args.shades,
@@ -320,10 +356,14 @@ def prepare_input(
         tqdm.write(f"{name}: {made.num_frames:,} frames, already there")
         return made
 
+    refuse_to_replace(args.out / f"{name}.npy")
     if is_video(path):
-        source = open_video(path, name, args, crop)
+        # Absolute, for FFmpeg takes what stands before a colon for a protocol.
+        source = open_video(absolute(path), name, args, crop)
     else:
         source = open_single_frames(path, name)
+    if left_out:
+        source.facts["notes"]["left_out"] = left_out
     frames, facts = stop_at(stop, source.frames), source.facts
     levels = find_levels(luma(source.samples)) if args.shades or args.drop else np.zeros(0)
     if args.drop:
@@ -338,15 +378,25 @@ def prepare_input(
         name,
         frames,
         fps=args.fps,
-        source=path.name,
+        source=source_name,
         crop=source.crop,
         palette=palette,
         **facts,
         request=request,
     )
     run = read_run(run_path)
-    draw_sheet(run, source.preview).save(args.out / f"{name}{SHEET_SUFFIX}")
+    write_png(args.out / f"{name}{SHEET_SUFFIX}", draw_sheet(run, source.preview))
     return run
+
+
+def explain(error: Exception) -> str:
+    """Return in one line what went wrong with an input; EMURL_TRACEBACK prints where as well."""
+    if os.environ.get("EMURL_TRACEBACK"):
+        traceback.print_exception(error)
+    reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
+    if not (reason and isinstance(error, (ValueError, OSError))):
+        reason = f"{type(error).__name__} {reason}".rstrip()
+    return printable(reason)
 
 
 def to_greys(frames: Iterator[np.ndarray], table: np.ndarray) -> Iterator[np.ndarray]:
@@ -362,31 +412,48 @@ def main(args: Args) -> dict:
     """
     inputs = find_inputs(args.videos)
     crops = read_crops(args.crop, inputs)
+    left_out = find_left_out(args.videos, [*inputs.values(), Path(args.crop)])
+    for folder, names in left_out.items():
+        print(
+            f"left out of {printable(folder)}: {names}: not videos, *{INDEX_SUFFIX} or folders of "
+            ".npy or .png frames (name a folder of videos by itself)"
+        )
     runs, failed, stop = [], {}, Event()
-    with ThreadPoolExecutor(args.workers) as pool:  # FFmpeg and NumPy work without the GIL
+    with (
+        sole_writer(args.out),
+        ThreadPoolExecutor(args.workers) as pool,
+    ):  # FFmpeg and NumPy work without the GIL
         try:
             futures = {
-                path: pool.submit(prepare_input, path, name, args, crops[name], stop)
+                path: pool.submit(
+                    prepare_input, path, name, args, crops[name], stop, left_out.get(absolute(path))
+                )
                 for name, path in inputs.items()
             }
             for path, future in futures.items():
                 try:
                     runs.append(future.result())
-                except (av.FFmpegError, ValueError, OSError) as error:
-                    reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
-                    failed[str(path)] = reason
-                    tqdm.write(f"failed: {path}: {reason}", file=sys.stderr)
+                except Exception as error:  # whatever a file leads its reader to
+                    reason = failed[printable(path)] = explain(error)
+                    tqdm.write(f"failed: {printable(path)}: {reason}", file=sys.stderr)
         except BaseException:
             stop.set()  # only the videos in work are lost
             pool.shutdown(cancel_futures=True)
             raise
     frames = sum(run.num_frames for run in runs)
     report = {"runs": [run.meta for run in runs], "frames": frames, "failed": failed}
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "prepare_report.json").write_text(json.dumps(report, indent=2) + "\n")
+    if left_out:
+        report["left_out"] = {printable(folder): names for folder, names in left_out.items()}
+    write_json(args.out / REPORT, report)
     for run in runs:
         print("; ".join(describe_run(run)))
     print(f"{len(runs)} runs, {frames:,} frames in {args.out}")
+    try:
+        warnings = data_warnings(open_runs(args.out)) if runs else []
+    except ValueError as error:  # a damaged run of another command
+        warnings = [error]
+    for warning in warnings:
+        print(f"warning: {warning}")
     if failed:
         raise ValueError(f"{len(failed)} of {len(inputs)} inputs failed: {', '.join(failed)}")
     return report

@@ -12,7 +12,6 @@ from data.frames import FRAME_SHAPE
 from data.speedruns.crop import Crop
 
 HEIGHT, WIDTH = FRAME_SHAPE[:2]
-SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".flv", ".ts", ".m4v")
 SEEK_SECONDS = 10.0  # decode on to a sample that is nearer than this, seek to one further off
 WHOLE_SHARE = 0.98  # of the promised length that a whole file holds; containers round
 
