@@ -501,6 +501,7 @@ def main(args: Args) -> dict:
     results = {name: summarise(e, game) for name, e in episodes.items()}
     results |= {
         "game": game.name,
+        "notes": list(game.notes),
         "policy": str(args.policy),
         "iteration": checkpoint["iteration"],
         "steps": args.steps,

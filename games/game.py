@@ -92,10 +92,13 @@ def read_milestones(path: Path) -> dict:
         is_new = entry["name"] not in [milestone.name for milestone in milestones]
         _expect(is_new, where, "a name of its own", entry["name"])
         _expect_list(f"{where}: when", entry["when"])
-        conditions = tuple(_condition(f"{where}: when", table) for table in entry["when"])
+        conditions = tuple(
+            _condition(f"{where}: condition {i}", condition)
+            for i, condition in enumerate(entry["when"], 1)
+        )
         milestones.append(Milestone(entry["name"], conditions))
     position = table.get("position", {})
-    _expect_keys(f"{path}: position", position, (), tuple(position))
+    _expect(isinstance(position, dict), f"{path}: position", "a table", position)
     for name, address in position.items():
         _expect_int(f"{path}: position {name}", address, 0, 0xFFFF)
     return {
