@@ -92,7 +92,7 @@ def test_odd_roms_run_with_a_warning(rom, warning):
     header, odd = check_rom(rom)
     assert [header] == check_rom(JOYPAD_ROM) and "homebrew without a header" in header
     assert re.match(warning, odd)
-    games, obs = make(rom, frame_skip=9)
+    games, obs = make(rom, frame_skip=4)
     games.step(masks(16), obs)
     assert games.read_memory(0, RAM, 1) == 16
 
