@@ -12,6 +12,7 @@ from cli import Count, CountOrNone, NotNegative, Share
 from games.actions import action_masks
 from games.game import Game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.rom import find_battery_save
 from models.archive import Archive, Entry
 from models.progress import Progress
 from training import StageTimer
@@ -51,49 +52,116 @@ class CurriculumConfig:
     """input movie played before every beginning, such as games/waystone/intro.txt"""
     start_state: Path | None = None
     """state of the game, by VecGameBoy.export_state, from which every beginning goes on"""
+    battery_save: str = "auto"
+    """battery save that is in the cartridge at every beginning; auto: the .sav or .srm beside the
+    ROM, if there is one and no state is given; none: an empty cartridge; or its file"""
 
 
-def start_masks(movie: Path | None) -> np.ndarray:
-    """Return what is pressed before every beginning, (T,) uint8: a movie, or one step of nothing.
+@dataclass(frozen=True)
+class Start:
+    """Where every episode begins: at power-on, or in a state, after the buttons of a movie."""
 
-    Raises FileNotFoundError, or ValueError for a movie that is unreadable or empty.
+    masks: np.ndarray
+    """(T,) uint8 button masks"""
+    state: bytes = b""
+    """the state; none: power-on"""
+    battery: bytes = b""
+    """the battery save in the cartridge at power-on; none: an empty one"""
+    source: Path | None = None
+    """the file that state or save come from"""
+    remedy: str = ""
+    """what to do where they do not load"""
+
+    def to_policy(self) -> dict:
+        """Return plain values that a policy's file carries."""
+        parts = {"masks": self.masks.tolist(), "state": self.state, "battery": self.battery}
+        return {f"start_{name}": list(part) for name, part in parts.items()}
+
+    @classmethod
+    def of_policy(cls, file: Path, checkpoint: dict) -> "Start":
+        """Return the beginning that a policy was trained with."""
+        masks = np.array(checkpoint["start_masks"], dtype=np.uint8)
+        state, battery = (bytes(checkpoint.get(f"start_{n}", ())) for n in ("state", "battery"))
+        remedy = "pass --start-state, --start-movie or --battery-save to begin elsewhere"
+        return cls(masks, state, battery, file, remedy)
+
+
+def battery_file(battery_save: str, game: Game, state: Path | None) -> Path | None:
+    """Return the file that `--battery-save auto|none|FILE` means.
+
+    Raises ValueError for a file and a state, which has cartridge RAM of its own.
+    """
+    if battery_save == "auto":
+        return None if state else find_battery_save(game.path)
+    if battery_save == "none":
+        return None
+    if state:
+        raise ValueError(
+            f"expected --start-state or --battery-save, got both: {state} has the cartridge's "
+            "memory in it"
+        )
+    return Path(battery_save)
+
+
+def find_start(movie: Path | None, state: Path | None, battery_save: str, game: Game) -> Start:
+    """Return the beginning that flags tell; without a movie, one step of nothing.
+
+    Raises OSError, or ValueError for a movie that is unreadable or empty, or an empty file.
     """
     masks = read_movie(movie) if movie else np.zeros(1, dtype=np.uint8)
     if not len(masks):
         raise ValueError(f"expected at least one step in {movie}, got none")
-    return masks
+    if state:
+        content = state.read_bytes()
+        if not content:
+            raise ValueError(
+                f"expected a state by VecGameBoy.export_state in {state}, got an empty file"
+            )
+        remedy = "export it again with this emurust, or leave --start-state out"
+        return Start(masks, content, b"", state, remedy)
+    battery = battery_file(battery_save, game, state)
+    if battery:
+        content = battery.read_bytes()
+        if not content:
+            raise ValueError(
+                f"expected a battery save in {battery}, got an empty file: pass another one by "
+                "--battery-save, or none"
+            )
+        return Start(masks, b"", content, battery, "pass another one by --battery-save, or none")
+    return Start(masks)
 
 
-def start_state(file: Path | None) -> bytes:
-    """Return the state from which every beginning goes on; none without a file.
-
-    Raises OSError, or ValueError for an empty file.
-    """
-    state = file.read_bytes() if file else b""
-    if file and not state:
-        raise ValueError(
-            f"expected a state by VecGameBoy.export_state in {file}, got an empty file"
-        )
-    return state
+def play_masks(masks: np.ndarray, game: Game) -> tuple[list[bytes], np.ndarray]:
+    """Play button masks (T,) from power-on; see `play_start`."""
+    return play_start(Start(masks), game)
 
 
-def play_masks(masks: np.ndarray, game: Game, state: bytes = b"") -> tuple[list[bytes], np.ndarray]:
-    """Play button masks (T,) from power-on, or a state, in a movie's timing, 30 frames a step.
+def play_start(start: Start, game: Game, wait: int = 0) -> tuple[list[bytes], np.ndarray]:
+    """Play a beginning, and then nothing for `wait` steps, in a movie's timing, 30 frames a step.
 
     Returns the emulator's exported state after each step and the frames, (T, 144, 160, 3) uint8.
-    Raises ValueError for a state of another game, or of none.
+    Raises ValueError for a state of another game or version, and a battery save of another size.
     """
-    emulator = VecGameBoy(game.rom, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
-    obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
-    emulator.reset(obs)
-    if state:
-        try:
-            emulator.import_state(0, state)
-        except ValueError as error:
-            raise ValueError(
-                f"expected a state of {game.name} by VecGameBoy.export_state to begin with, "
-                f"got one that does not load: {error}"
-            ) from error
+    masks = np.append(start.masks, np.zeros(wait, dtype=np.uint8))
+    what = "a state by VecGameBoy.export_state" if start.state else "a battery save"
+    try:
+        emulator = VecGameBoy(
+            game.rom,
+            1,
+            FRAME_SKIP,
+            hold_frames=HOLD_FRAMES,
+            num_threads=1,
+            battery=start.battery or None,
+        )
+        obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
+        emulator.reset(obs)
+        if start.state:
+            emulator.import_state(0, start.state)
+    except ValueError as error:
+        raise ValueError(
+            f"{start.source}: expected {what} of {game.name} to begin with, got one that does not "
+            f"load: {error}: {start.remedy}"
+        ) from error
     states, frames = [], []
     for mask in masks:
         emulator.step(np.array([mask], dtype=np.uint8), obs)
@@ -109,6 +177,7 @@ class CurriculumEnvs:
         self, config: CurriculumConfig, game: Game, progress: Progress, rng: np.random.Generator
     ):
         self.config, self.game, self.progress, self.rng = config, game, progress, rng
+        self.start = find_start(config.start_movie, config.start_state, config.battery_save, game)
         num_envs = config.num_envs
         self.emulators = VecGameBoy(
             game.rom, num_envs, config.frame_skip, hold_frames=config.hold_frames
@@ -230,10 +299,9 @@ class CurriculumEnvs:
         may come from a play that no run resembles.
         """
         config, env = self.config, np.array([0])
-        state = start_state(config.start_state)
-        states, frames = play_masks(start_masks(config.start_movie), self.game, state)
+        states, frames = play_start(self.start, self.game)
         self.progress.reset(env)
-        if state:
+        if self.start.state:
             self.progress.locate(frames[0], 0)
         for frame in frames:
             self.progress.follow(frame[None], env)
@@ -257,7 +325,12 @@ class CurriculumEnvs:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned.
+
+        Raises ValueError, and nothing has changed, when one of all its states does not load: one of
+        the archive would else be found out in the middle of the training.
+        """
+        self._check_states([*state["states"], *(entry[0] for entry in state["archive"])])
         for env in range(self.config.num_envs):
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
         self.progress.load(self._all, state["contexts"])
@@ -267,3 +340,14 @@ class CurriculumEnvs:
         self.archive.load_state_dict(state["archive"])
         self.rejected, self.steps = state["rejected"], state.get("steps", 0)
         self.rng.bit_generator.state = json.loads(state["rng"])
+
+    def _check_states(self, states: list[torch.Tensor]) -> None:
+        """Raise ValueError when one of the exported states, uint8, does not load."""
+        emulator = VecGameBoy(self.game.rom, 1, num_threads=1)
+        for number, state in enumerate(states, 1):
+            try:
+                emulator.import_state(0, state.numpy().tobytes())
+            except ValueError as error:
+                raise ValueError(
+                    f"state {number} of {len(states)} of the game does not load: {error}"
+                ) from error

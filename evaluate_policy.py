@@ -23,7 +23,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tqdm import trange
 
 from cli import Count, CountOrNone, Seed, run_script
-from curriculum import play_masks, start_masks, start_state
+from curriculum import Start, find_start, play_start
 from files import write_json, write_png, write_whole, writes_alone
 from games.actions import BUTTONS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
@@ -59,6 +59,9 @@ class Args:
     start_state: Path | None = None
     """state of the game from which every episode goes on; default, without a movie: the training's
     """
+    battery_save: str | None = None
+    """battery save in the cartridge when every episode begins, or none for an empty cartridge;
+    default, without a movie or a state: the training's"""
     noop_max: CountOrNone = 10
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: Count = 400
@@ -206,15 +209,14 @@ class Beginnings:
     """the ways are played, and may lead to the middle of the game"""
 
 
-def beginnings(masks: np.ndarray, state: bytes, game: Game, args: Args) -> Beginnings:
-    """Return where episodes begin: after `state` and `masks`, then a random wait."""
-    masks = np.append(masks, np.zeros(args.noop_max, dtype=np.uint8))
-    states, frames = play_masks(masks, game, state)
-    last = len(masks) - 1 - args.noop_max
+def beginnings(start: Start, game: Game, args: Args) -> Beginnings:
+    """Return where episodes begin: after `start`, then a random wait."""
+    states, frames = play_start(start, game, args.noop_max)
+    last = len(start.masks) - 1
     ends = last + np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
     steps = np.arange(ends.max() + 1)[:, None] - (ends.max() - ends)
     steps = steps.clip(min=0)
-    return Beginnings([states[end] for end in ends], frames, steps, bool(state), last > 0)
+    return Beginnings([states[end] for end in ends], frames, steps, bool(start.state), last > 0)
 
 
 def play(
@@ -465,19 +467,20 @@ def main(args: Args) -> dict:
     with fitting(args.policy, "policy"):
         rom_sha1, trained_on = checkpoint["rom_sha1"], checkpoint["game"]
         timing = {key: int(checkpoint[key]) for key in ("frame_skip", "hold_frames")}
-        masks = np.array(checkpoint["start_masks"], dtype=np.uint8)
-        state = bytes(checkpoint["start_state"])
+        start = Start.of_policy(args.policy, checkpoint)
         iteration = int(checkpoint["iteration"])
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}) with {args.policy}")
     if rom_sha1 != game.sha1:
         print(f"note: the policy was trained on another ROM ({trained_on})")
-    if not game.milestones:
-        print("note: no games/*/milestones.toml knows this ROM: only the GIFs will tell")
+    for note in game.notes:
+        print(f"note: {note}")
     path = load_guide(args.policy, checkpoint, args.device)
-    if args.start_movie or args.start_state:  # told where to begin, training's does not count
-        masks, state = start_masks(args.start_movie), start_state(args.start_state)
-    begin = beginnings(masks, state, game, args)
+    if args.start_movie or args.start_state or args.battery_save:  # training's does not count
+        start = find_start(args.start_movie, args.start_state, args.battery_save or "none", game)
+    if start.battery:
+        print(f"episodes begin with the battery save of {start.source}")
+    begin = beginnings(start, game, args)
     agents = {
         "trained": TrainedAgent(policy, path, args.episodes, args.seed, args.greedy),
         "random": RandomAgent(args.episodes, args.seed),
@@ -497,6 +500,7 @@ def main(args: Args) -> dict:
     results = {name: summarise(e, game) for name, e in episodes.items()}
     results |= {
         "game": game.name,
+        "notes": list(game.notes),
         "policy": str(args.policy),
         "iteration": iteration,
         "steps": args.steps,

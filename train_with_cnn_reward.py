@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from cli import Count, NotNegative, Positive, Range, Seed, Share, run_script
-from curriculum import CurriculumConfig, CurriculumEnvs, start_masks, start_state
+from curriculum import CurriculumConfig, CurriculumEnvs, battery_file
 from files import append_line, write_whole, writes_alone
 from games.actions import BUTTONS
 from games.game import Game, find_game
@@ -600,6 +600,7 @@ def settings(args: Args, game: Game) -> dict:
     fixed = {name: value for name, value in asdict(args).items() if name not in FREE_FLAGS}
     fixed["rom"], fixed["reward_model"] = game.sha1, find_reward(args)
     fixed["guide"] = find_guide(args)
+    fixed["battery_save"] = battery_file(args.battery_save, game, args.start_state)
     for name, value in fixed.items():
         if isinstance(value, Path):
             fixed[name] = hashlib.sha256(value.read_bytes()).hexdigest()
@@ -678,6 +679,11 @@ def main(args: Args) -> dict:
     agent = make_agent(args, game)
     reward, guide = find_reward(args), find_guide(args) or "none (the policy sees latents alone)"
     print(f"playing {game.name} ({game.path}), reward: {reward}, guide: {guide}")
+    for note in game.notes:
+        print(f"note: {note}")
+    start = agent.envs.start
+    if start.battery:
+        print(f"episodes begin with the battery save {start.source} (--battery-save none: without)")
     if args.start_movie or args.start_state:
         print(f"episodes begin at {agent.envs.beginning.progress:.0%} of the recorded runs")
     fixed = settings(args, game)
@@ -691,15 +697,14 @@ def main(args: Args) -> dict:
     keep_rows(metrics_path, done)
 
     kept_path = keep_path(find_guide(args), args.out)
-    masks, state = start_masks(args.start_movie).tolist(), list(start_state(args.start_state))
 
     saved = done
 
     def save_as(name: str, iteration: int) -> None:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
-        extra |= {"start_masks": masks, "start_state": state, "guide": kept_path}
-        extra |= {"is_paid_by_path": is_path(args)}
+        extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
+        extra |= start.to_policy()
         save_policy(args.out / name, agent.policy, **extra)
 
     def save(iteration: int) -> None:

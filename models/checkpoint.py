@@ -136,7 +136,9 @@ def fitting(path: Path | str, kind: str) -> Iterator[None]:
 
 
 def _remedy(kind: str) -> str:
-    return f"make it with `{MADE_BY[kind]}`" if kind in MADE_BY else "delete it to start again"
+    if kind in MADE_BY:
+        return f"make it with `{MADE_BY[kind]}`"
+    return "go on with the version that wrote it, or pass --fresh to start over"
 
 
 def load_model(

@@ -126,7 +126,7 @@ def test_a_state_that_is_cut_foreign_or_older_is_one_line(training, inputs, tmp_
         with pytest.raises(ValueError, match=r"_state.pkl") as caught:
             script.main(args)
         assert "\n" not in str(caught.value)
-        assert str(caught.value).endswith("delete it to start again")
+        assert str(caught.value).endswith("pass --fresh to start over")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 
 import evaluate_policy
 import train_with_cnn_reward as training_script
-from curriculum import CurriculumEnvs, play_masks
+from curriculum import CurriculumEnvs, Start, play_masks
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM, ROOT, find_game
@@ -509,11 +509,14 @@ def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
     assert min(evaluate_policy.main(evaluation)["random"]["milestones_per_episode"]) >= held > 3
     policy, _ = load_policy(evaluation.policy)
     agent = evaluate_policy.TrainedAgent(policy, follower.path, 2)
-    agent.begin(evaluate_policy.beginnings(np.zeros(1, int), states[middle], GAME, evaluation))
+    start = Start(np.zeros(1, np.uint8), states[middle])
+    agent.begin(evaluate_policy.beginnings(start, GAME, evaluation))
     assert np.abs(agent.places - place).max() < 0.05
     file.write_bytes(states[middle][:-9])
     for script, told in ((training_script, args), (evaluate_policy, evaluation)):
-        with pytest.raises(ValueError, match="expected a state of waystone"):
+        with pytest.raises(
+            ValueError, match=r"middle.state: expected a state by .* of waystone.*--start-state"
+        ):
             script.main(replace(told, start_state=file, out=tmp_path / "other"))
 
 

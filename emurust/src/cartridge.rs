@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use crate::decode::{decode, Code};
+use crate::header;
 use crate::state::{enum_field, fnv1a, struct_fields, StateError};
 
 pub const ROM_BANK: usize = 0x4000;
@@ -22,6 +23,8 @@ pub enum MapperKind {
     Mbc2,
     Mbc3,
     Mbc5,
+    /// With an infrared port, which sees no light.
+    HuC1,
 }
 
 /// An immutable cartridge ROM, padded to a power of two of at least two banks.
@@ -32,6 +35,9 @@ pub struct Rom {
     pub ram_size: usize,
     /// MBC3 with its clock.
     has_clock: bool,
+    has_battery: bool,
+    /// What is odd about the header, one line each.
+    pub warnings: Vec<String>,
     /// Names the ROM in exported states.
     pub hash: u64,
     /// The instructions of each bank that a machine has run code in.
@@ -39,7 +45,8 @@ pub struct Rom {
 }
 
 impl Rom {
-    /// Checks the header. Errors: too short or long, an unknown mapper or RAM size.
+    /// Reads the header. Errors: too short or long, or a mapper that is not known, which a ROM of
+    /// two banks does without. What else is odd goes into `warnings`.
     pub fn new(rom: &[u8]) -> Result<Self, String> {
         if rom.len() < 2 * ROM_BANK || rom.len() > 512 * ROM_BANK {
             return Err(format!(
@@ -47,39 +54,45 @@ impl Rom {
                 rom.len()
             ));
         }
-        let kind = match rom[0x147] {
-            0x00 | 0x08 | 0x09 => MapperKind::None,
-            0x01..=0x03 if is_multicart(rom) => MapperKind::Mbc1Multicart,
-            0x01..=0x03 => MapperKind::Mbc1,
-            0x05 | 0x06 => MapperKind::Mbc2,
-            0x0F..=0x13 => MapperKind::Mbc3,
-            0x19..=0x1E => MapperKind::Mbc5,
-            other => {
-                return Err(format!(
-                    "unknown mapper 0x{other:02X} in the ROM's header (byte 0x147); supported: \
-                     none (00, 08, 09), MBC1 (01-03), MBC2 (05, 06), MBC3 (0F-13), MBC5 (19-1E)"
-                ))
-            }
+        let code = rom[header::MAPPER];
+        let known = match code {
+            0x00 | 0x08 | 0x09 => Some(MapperKind::None),
+            0x01..=0x03 if is_multicart(rom) => Some(MapperKind::Mbc1Multicart),
+            0x01..=0x03 => Some(MapperKind::Mbc1),
+            0x05 | 0x06 => Some(MapperKind::Mbc2),
+            0x0F..=0x13 => Some(MapperKind::Mbc3),
+            0x19..=0x1E => Some(MapperKind::Mbc5),
+            0xFF => Some(MapperKind::HuC1),
+            _ => None,
         };
-        let ram_size = match (kind, rom[0x149]) {
+        if known.is_none() && !header::fits_without_mapper(rom) {
+            return Err(format!(
+                "unknown mapper 0x{code:02X} in the ROM's header (byte 0x147); supported: none (00, \
+                 08, 09), MBC1 (01-03), MBC2 (05, 06), MBC3 (0F-13), MBC5 (19-1E), HuC1 (FF)"
+            ));
+        }
+        let kind = known.unwrap_or(MapperKind::None);
+        let ram_size = match (kind, rom[header::RAM_SIZE]) {
             (MapperKind::Mbc2, _) => 512,
             (_, 0) => 0,
             (_, 1 | 2) => RAM_BANK,
-            (_, 3) => 4 * RAM_BANK,
             (_, 4) => 16 * RAM_BANK,
             (_, 5) => 8 * RAM_BANK,
-            (_, other) => {
-                return Err(format!(
-                "unknown RAM size 0x{other:02X} in the ROM's header (byte 0x149); supported: 00-05"
-            ))
-            }
+            _ => 4 * RAM_BANK, // 3, and what is unknown
         };
+        let has_clock = matches!(code, 0x0F | 0x10);
+        let keeps_ram = matches!(
+            code,
+            0x03 | 0x06 | 0x09 | 0x0F | 0x10 | 0x13 | 0x1B | 0x1E | 0xFF
+        );
         let mut bytes = rom.to_vec();
         bytes.resize(rom.len().next_power_of_two(), 0xFF);
         Ok(Rom {
             kind,
             ram_size,
-            has_clock: matches!(rom[0x147], 0x0F | 0x10),
+            has_clock,
+            has_battery: keeps_ram && (ram_size > 0 || has_clock),
+            warnings: header::warnings(rom, known.is_some(), kind != MapperKind::None),
             hash: fnv1a(rom),
             code: vec![OnceLock::new(); bytes.len() / ROM_BANK],
             bytes,
@@ -96,6 +109,34 @@ impl Rom {
     pub fn header_checksum(&self) -> u8 {
         self.bytes[0x14D]
     }
+
+    /// Splits a battery save into the RAM and the clock's registers, which may be missing.
+    ///
+    /// Errors: no battery, or another size.
+    pub fn split_battery<'a>(&self, save: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), String> {
+        if !self.has_battery {
+            return Err(format!(
+                "the cartridge keeps no battery save (mapper 0x{:02X}, RAM of {} bytes)",
+                self.bytes[header::MAPPER],
+                self.ram_size
+            ));
+        }
+        let split = save.split_at_checked(self.ram_size);
+        match split.map(|(ram, clock)| (ram, clock, clock.len())) {
+            Some((ram, clock, 0)) if !ram.is_empty() => Ok((ram, clock)),
+            Some((ram, clock, 44 | CLOCK_BYTES)) if self.has_clock => Ok((ram, clock)),
+            _ => Err(format!(
+                "expected a battery save of {} bytes{}, got {}",
+                self.ram_size,
+                if self.has_clock {
+                    ", and 44 or 48 of the clock"
+                } else {
+                    ""
+                },
+                save.len()
+            )),
+        }
+    }
 }
 
 /// A 1 MB MBC1 ROM is a multicart if its second game carries the logo as well.
@@ -110,12 +151,13 @@ enum RamArea {
     Nothing = 0,
     Ram = 1,
     Clock = 2,
+    Infrared = 3,
 }
 
 impl TryFrom<u8> for RamArea {
     type Error = ();
     fn try_from(value: u8) -> Result<Self, ()> {
-        [Self::Nothing, Self::Ram, Self::Clock]
+        [Self::Nothing, Self::Ram, Self::Clock, Self::Infrared]
             .get(usize::from(value))
             .copied()
             .ok_or(())
@@ -143,6 +185,9 @@ struct_fields!(Clock {
 });
 
 const CLOCK_MASK: [u8; 5] = [0x3F, 0x3F, 0x1F, 0xFF, 0xC1];
+/// The clock after the RAM in a battery save, as BGB and VBA write it: ten registers of four bytes,
+/// now and latched, and the time of saving in seconds since 1970, of eight bytes or, once, of four.
+const CLOCK_BYTES: usize = 48;
 
 impl Clock {
     fn new(now: u64) -> Self {
@@ -187,6 +232,28 @@ impl Clock {
         self.now[register] = value & CLOCK_MASK[register];
     }
 
+    fn to_battery(&self, unix_time: u64) -> [u8; CLOCK_BYTES] {
+        let mut bytes = [0; CLOCK_BYTES];
+        for (four, register) in bytes
+            .chunks_mut(4)
+            .zip(self.now.iter().chain(&self.latched))
+        {
+            four[0] = *register;
+        }
+        bytes[40..].copy_from_slice(&unix_time.to_le_bytes());
+        bytes
+    }
+
+    /// Goes on from the saved registers. What time has passed since does not count, or no run would
+    /// repeat.
+    fn load_battery(&mut self, bytes: &[u8], now: u64) {
+        self.synced = now;
+        let registers = self.now.iter_mut().chain(&mut self.latched);
+        for ((register, four), mask) in registers.zip(bytes.chunks(4)).zip(CLOCK_MASK.repeat(2)) {
+            *register = four[0] & mask;
+        }
+    }
+
     fn write_latch(&mut self, value: u8, now: u64) {
         if self.latch_armed && value == 1 {
             self.update(now);
@@ -228,7 +295,7 @@ impl Mapper {
             low: 1,
             high: 0,
             mode: 0,
-            ram_enabled: rom.kind == MapperKind::None,
+            ram_enabled: matches!(rom.kind, MapperKind::None | MapperKind::HuC1),
             clock: Clock::new(now),
             rom_offset: [0; 2],
             ram_offset: 0,
@@ -250,6 +317,7 @@ impl Mapper {
     pub fn read_ram(&self, rom: &Rom, ram: &[u8], address: u16) -> u8 {
         match self.ram_area {
             RamArea::Nothing => 0xFF,
+            RamArea::Infrared => 0xC0,
             RamArea::Clock => self.clock.latched[usize::from(self.high - 8) % 5],
             RamArea::Ram => {
                 let value = ram
@@ -268,7 +336,7 @@ impl Mapper {
     /// Writes A000..=BFFF.
     pub fn write_ram(&mut self, ram: &mut [u8], address: u16, value: u8, now: u64) {
         match self.ram_area {
-            RamArea::Nothing => {}
+            RamArea::Nothing | RamArea::Infrared => {}
             RamArea::Clock => self.clock.write(usize::from(self.high - 8) % 5, value, now),
             RamArea::Ram => {
                 let index = self.ram_index(ram, address);
@@ -294,6 +362,7 @@ impl Mapper {
             (MapperKind::Mbc2, 0..=3) => self.low = value & 0x0F,
             (MapperKind::Mbc2, _) => return,
             (MapperKind::Mbc5, 0..=1) => self.ram_enabled = value == 0x0A,
+            (MapperKind::HuC1, 0..=1) => self.ram_enabled = value & 0x0F != 0x0E,
             (_, 0..=1) => self.ram_enabled = enables_ram,
             (MapperKind::Mbc1 | MapperKind::Mbc1Multicart, 2..=3) => self.low = value & 0x1F,
             (MapperKind::Mbc1 | MapperKind::Mbc1Multicart, 4..=5) => self.high = value & 3,
@@ -305,8 +374,47 @@ impl Mapper {
             (MapperKind::Mbc5, 3) => self.mode = value & 1,
             (MapperKind::Mbc5, 4..=5) => self.high = value & 0x0F,
             (MapperKind::Mbc5, _) => return,
+            (MapperKind::HuC1, 2..=3) => self.low = value & 0x3F,
+            (MapperKind::HuC1, 4..=5) => self.high = value & 3,
+            (MapperKind::HuC1, _) => return,
         }
         self.derive_offsets(rom);
+    }
+
+    /// A battery save of the cartridge: its RAM, and the clock, if it has one, at `now`.
+    ///
+    /// `unix_time` tells other emulators how long the clock has stood still. Errors: no battery.
+    pub fn save_battery(
+        &self,
+        rom: &Rom,
+        ram: &[u8],
+        now: u64,
+        unix_time: u64,
+    ) -> Result<Vec<u8>, String> {
+        let mut save = ram.to_vec();
+        if rom.has_clock {
+            let mut clock = self.clock.clone();
+            clock.update(now);
+            save.extend(clock.to_battery(unix_time));
+        }
+        rom.split_battery(&save)?;
+        Ok(save)
+    }
+
+    /// Puts a battery save into the cartridge. Errors: no battery, or another size.
+    pub fn load_battery(
+        &mut self,
+        rom: &Rom,
+        ram: &mut [u8],
+        save: &[u8],
+        now: u64,
+    ) -> Result<(), String> {
+        let (saved, clock) = rom.split_battery(save)?;
+        ram.copy_from_slice(saved);
+        if !clock.is_empty() {
+            self.clock.load_battery(clock, now);
+        }
+        Ok(())
     }
 
     /// Brings MBC3's clock up to `now`.
@@ -334,11 +442,13 @@ impl Mapper {
             MapperKind::Mbc2 => (0, low.max(1), 0),
             MapperKind::Mbc3 => (0, low.max(1), high & 7),
             MapperKind::Mbc5 => (0, usize::from(self.mode) << 8 | low, high),
+            MapperKind::HuC1 => (0, low, high),
         };
         let rom_mask = rom.bytes.len() - 1;
         self.rom_offset = [fixed, switched].map(|bank| ((bank * ROM_BANK) & rom_mask) as u64);
         self.ram_offset = ((ram_bank * RAM_BANK) & rom.ram_size.saturating_sub(1)) as u64;
         self.ram_area = match (self.ram_enabled, rom.kind, self.high) {
+            (false, MapperKind::HuC1, _) => RamArea::Infrared,
             (false, ..) => RamArea::Nothing,
             (_, MapperKind::Mbc3, 0x08..=0x0C) if rom.has_clock => RamArea::Clock,
             (_, MapperKind::Mbc3, 0x08..) => RamArea::Nothing,

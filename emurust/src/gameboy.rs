@@ -153,6 +153,23 @@ impl GameBoy {
         }
     }
 
+    /// What the cartridge's battery keeps, as a .sav file holds it. Errors: no battery.
+    pub fn export_battery(&self, unix_time: u64) -> Result<Vec<u8>, String> {
+        let (rom, parts) = (&self.mmu.rom, &self.mmu.parts);
+        (parts.mapper).save_battery(rom, &self.mmu.cart_ram, parts.clock, unix_time)
+    }
+
+    /// Puts a battery save into the cartridge. Errors: no battery, or another size; then nothing
+    /// has changed.
+    pub fn insert_battery(&mut self, save: &[u8]) -> Result<(), String> {
+        let Mmu {
+            rom,
+            cart_ram,
+            parts,
+        } = &mut self.mmu;
+        (parts.mapper).load_battery(rom, cart_ram, save, parts.clock)
+    }
+
     /// Runs one instruction, for debugging and tests.
     pub fn step_instruction(&mut self) {
         self.mmu.parts.deadline = self.mmu.parts.clock;

@@ -5,6 +5,7 @@ pub mod cartridge;
 pub mod cpu;
 mod decode;
 pub mod gameboy;
+mod header;
 mod idle;
 pub mod joypad;
 pub mod mmu;
@@ -21,6 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods,
@@ -30,6 +32,7 @@ use pyo3::exceptions::{PyIndexError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use cartridge::Rom;
 use ppu::{HEIGHT, WIDTH};
 use vec_env::VecEnv;
 
@@ -60,9 +63,13 @@ type StepResult<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<bool>>);
 ///     hold_frames: frames for which a step holds its buttons; at `frame_skip` and above, all.
 ///     grayscale: observations of shape (num_envs, 144, 160), without the channels of equal value.
 ///     num_threads: threads to step with; 0 takes one per core.
+///     battery: what a .sav file holds, in the cartridge at every power-on: its RAM and, for MBC3's
+///         clock, 44 or 48 bytes as BGB and VBA write them. The clock goes on from there, whatever
+///         time has passed, so that runs repeat. None: RAM of 0xFF.
 ///
 /// Raises:
-///     ValueError: the ROM is too short or its mapper is not supported, or a number is out of range.
+///     ValueError: the ROM is too short or its mapper is not supported, a number is out of range, or
+///         the battery save has another size, or no place in this cartridge.
 #[pyclass(module = "emurust", frozen)]
 struct VecGameBoy {
     env: Mutex<VecEnv>,
@@ -76,8 +83,10 @@ struct VecGameBoy {
 impl VecGameBoy {
     #[new]
     #[pyo3(signature = (
-        rom, num_envs, frame_skip=30, *, hold_frames=8, grayscale=false, num_threads=0
+        rom, num_envs, frame_skip=30, *, hold_frames=8, grayscale=false, num_threads=0,
+        battery=None
     ))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python,
         rom: &Bound<PyAny>,
@@ -86,6 +95,7 @@ impl VecGameBoy {
         hold_frames: i64,
         grayscale: bool,
         num_threads: i64,
+        battery: Option<&[u8]>,
     ) -> PyResult<Self> {
         let rom = rom_bytes(rom)?;
         let num_envs = in_range("num_envs", num_envs, 1, MAX_ENVS as u64)? as usize;
@@ -93,7 +103,13 @@ impl VecGameBoy {
         let frame_skip = in_range("frame_skip", frame_skip, 1, MAX_FRAMES)?.into();
         let hold_frames = in_range("hold_frames", hold_frames, 0, MAX_FRAMES)?.into();
         let env = py
-            .detach(|| VecEnv::new(&rom, num_envs, grayscale, num_threads))
+            .detach(|| -> Result<VecEnv, String> {
+                let mut env = VecEnv::new(&rom, num_envs, grayscale, num_threads)?;
+                if let Some(save) = battery {
+                    env.insert_battery(save)?;
+                }
+                Ok(env)
+            })
             .map_err(PyValueError::new_err)?;
         Ok(VecGameBoy {
             env: Mutex::new(env),
@@ -351,6 +367,20 @@ impl VecGameBoy {
         (self.env()?.import_state(env, state)).map_err(|error| PyValueError::new_err(error.0))
     }
 
+    /// What the battery of machine `env` keeps, as bytes of a .sav file: the cartridge's RAM and,
+    /// for MBC3's clock, 48 bytes that end with the present time.
+    ///
+    /// Raises:
+    ///     IndexError: no such env.
+    ///     ValueError: the cartridge has no battery.
+    fn export_battery<'py>(&self, py: Python<'py>, env: i64) -> PyResult<Bound<'py, PyBytes>> {
+        let env = self.index(env)?;
+        let unix_time = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix_time = unix_time.map_or(0, |elapsed| elapsed.as_secs());
+        let save = self.env()?.gameboy(env).export_battery(unix_time);
+        Ok(PyBytes::new(py, &save.map_err(PyValueError::new_err)?))
+    }
+
     /// Reads `length` bytes of machine `env` from address `addr` on, as a debugger would: no time
     /// passes and nothing changes. Returns uint8 of shape (length,).
     ///
@@ -604,7 +634,19 @@ fn memory_span(addr: i64, length: i64) -> PyResult<std::ops::Range<u32>> {
     Ok(addr as u32..(addr + length) as u32)
 }
 
+/// What is odd about a ROM's header, one line each; an empty list where all is well.
+///
+/// Raises:
+///     ValueError: the ROM is too short or too long, or its mapper is not supported.
+#[pyfunction]
+fn check_rom(py: Python, rom: &Bound<PyAny>) -> PyResult<Vec<String>> {
+    let rom = rom_bytes(rom)?;
+    let rom = py.detach(|| Rom::new(&rom));
+    Ok(rom.map_err(PyValueError::new_err)?.warnings)
+}
+
 #[pymodule(name = "emurust")]
 fn emurust(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(check_rom, module)?)?;
     module.add_class::<VecGameBoy>()
 }

@@ -54,6 +54,17 @@ impl VecEnv {
         })
     }
 
+    /// Powers on every machine, now and at each reset, with a battery save in its cartridge.
+    ///
+    /// Errors: no battery, or another size.
+    pub fn insert_battery(&mut self, save: &[u8]) -> Result<(), String> {
+        self.fresh.insert_battery(save)?;
+        for env in &mut self.envs {
+            env.gameboy.copy_from(&self.fresh);
+        }
+        Ok(())
+    }
+
     /// Powers on some machines.
     pub fn reset(&mut self, envs: &[usize]) {
         for &env in envs {

@@ -103,7 +103,14 @@ fn run(gameboy: &mut GameBoy, scratch: &mut GameBoy, frames: u64) {
 #[test]
 fn forged_states_are_refused_or_run() {
     let mut random = Random(1);
-    let kinds = [(0x00, 0), (0x03, 3), (0x06, 0), (0x10, 3), (0x1B, 4)];
+    let kinds = [
+        (0x00, 0),
+        (0x03, 3),
+        (0x06, 0),
+        (0x10, 3),
+        (0x1B, 4),
+        (0xFF, 3),
+    ];
     let (mut accepted, mut refused) = (0, 0);
     for (kind, ram) in kinds {
         let mut gameboy = GameBoy::new(rom(kind, ram, 0));
@@ -165,11 +172,11 @@ fn any_rom_is_refused_or_runs() {
         }
         if length > 0x150 {
             let kinds = [
-                0x00, 0x01, 0x03, 0x05, 0x06, 0x0F, 0x10, 0x13, 0x19, 0x1B, 0x1E,
+                0x00, 0x01, 0x03, 0x05, 0x06, 0x0F, 0x10, 0x13, 0x19, 0x1B, 0x1E, 0xFF,
             ];
             if random.below(8) > 0 {
                 bytes[0x147] = kinds[random.below(kinds.len())];
-                bytes[0x149] = random.below(6) as u8;
+                bytes[0x149] = random.below(8) as u8;
             }
         }
         let Ok(rom) = Rom::new(&bytes) else { continue };

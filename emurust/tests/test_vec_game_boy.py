@@ -1,8 +1,10 @@
 """The Python interface of emurust: sizes, errors, determinism, snapshots, buttons and time."""
 
+import re
+
 import numpy as np
 import pytest
-from emurust import VecGameBoy
+from emurust import VecGameBoy, check_rom
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,15 +69,49 @@ def with_byte(address: int, value: int) -> bytes:
     [
         (b"", "expected a ROM of 32768 to 8388608 bytes, got 0 bytes"),
         (JOYPAD_ROM[:-1], "got 32767 bytes"),
-        (with_byte(0x147, 0x22), "unknown mapper 0x22.*supported: none.*MBC1.*MBC5"),
-        (with_byte(0x149, 0x09), "unknown RAM size 0x09.*supported: 00-05"),
+        (with_byte(0x147, 0x22) + bytes(1), "unknown mapper 0x22.*supported: none.*MBC1.*HuC1"),
         (np.zeros((2, 0x8000), np.uint8), "expected bytes or a one-dimensional uint8 array"),
         ("waystone.gb", "expected bytes or a one-dimensional uint8 array, got .*str"),
     ],
 )
 def test_bad_roms(rom, message):
-    with pytest.raises(ValueError, match=message):
-        VecGameBoy(rom, 1)
+    for call in (lambda: VecGameBoy(rom, 1), lambda: check_rom(rom)):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("rom", "warning"),
+    [
+        (with_byte(0x149, 0x09), "unknown RAM size 0x09 .*: 32768 bytes are given"),
+        (with_byte(0x147, 0x22), "unknown mapper 0x22 .*: 32768 bytes need none"),
+    ],
+)
+def test_odd_roms_run_with_a_warning(rom, warning):
+    """Beside these, JOYPAD_ROM is homebrew without a header."""
+    header, odd = check_rom(rom)
+    assert [header] == check_rom(JOYPAD_ROM) and "homebrew without a header" in header
+    assert re.match(warning, odd)
+    games, obs = make(rom, frame_skip=4)
+    games.step(masks(16), obs)
+    assert games.read_memory(0, RAM, 1) == 16
+
+
+def test_battery_saves():
+    rom = bytearray(JOYPAD_ROM)
+    rom[0x147], rom[0x149] = 0x03, 2
+    save = bytes(range(256)) * 32
+    games, obs = make(bytes(rom), 2, battery=save)
+    games.step(masks(16, 32), obs)
+    assert games.export_battery(0) == games.export_battery(1) == save
+    with pytest.raises(ValueError, match="expected a battery save of 8192 bytes, got 8191"):
+        make(bytes(rom), battery=save[1:])
+    with pytest.raises(ValueError, match="keeps no battery save"):
+        make(JOYPAD_ROM, battery=save)
+    with pytest.raises(ValueError, match="keeps no battery save"):
+        make(JOYPAD_ROM)[0].export_battery(0)
+    with pytest.raises(IndexError, match="expected an env from 0 to 1, got 2"):
+        games.export_battery(2)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,15 @@ def test_start_states_and_reset_masks():
     assert (obs == stepped[2]).all()
 
 
+def test_every_episode_begins_with_the_battery_save():
+    rom = bytearray(NOISE_ROM)
+    rom[0x147], rom[0x149] = 0x03, 2
+    save = bytes(range(256)) * 32
+    envs = GameBoyVectorEnv(bytes(rom), 2, battery=save)
+    envs.reset()
+    assert [envs.games.export_battery(env) for env in (0, 1)] == [save, save]
+
+
 def test_render():
     for grayscale in (False, True):
         envs = GameBoyVectorEnv(NOISE_ROM, 2, grayscale=grayscale, render_mode="rgb_array")

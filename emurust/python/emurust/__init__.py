@@ -1,5 +1,5 @@
 """A vectorised Game Boy (DMG) for reinforcement learning."""
 
-from .emurust import VecGameBoy
+from .emurust import VecGameBoy, check_rom
 
-__all__ = ["VecGameBoy"]
+__all__ = ["VecGameBoy", "check_rom"]

@@ -7,10 +7,16 @@ from typing import Any, TypeAlias, TypedDict, final, type_check_only
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["VecGameBoy"]
+__all__ = ["VecGameBoy", "check_rom"]
 
 _Integers: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
 _Envs: TypeAlias = _Integers | NDArray[np.bool_]
+
+def check_rom(rom: bytes | NDArray[np.uint8]) -> list[str]:
+    """What is odd about a ROM's header, one line each; an empty list where all is well.
+
+    Raises ValueError: the ROM is too short or too long, or its mapper is not supported.
+    """
 
 @type_check_only
 class Registers(TypedDict):
@@ -53,11 +59,16 @@ class VecGameBoy:
         hold_frames: int = 8,
         grayscale: bool = False,
         num_threads: int = 0,
+        battery: bytes | None = None,
     ) -> VecGameBoy:
         """`grayscale` leaves out the channels, which are equal; `num_threads` 0 takes one per core.
 
-        Raises ValueError: the ROM is too short, its mapper is not supported, or a number is out
-        of range.
+        `battery` is what a .sav file holds, in the cartridge at every power-on: its RAM and, for
+        MBC3's clock, 44 or 48 bytes as BGB and VBA write them. The clock goes on from there,
+        whatever time has passed, so that runs repeat. None: RAM of 0xFF.
+
+        Raises ValueError: the ROM is too short, its mapper is not supported, a number is out of
+        range, or the battery save has another size, or no place in this cartridge.
         """
 
     @property
@@ -172,6 +183,13 @@ class VecGameBoy:
 
         Raises IndexError: no such env. Raises ValueError: the bytes are damaged, of another
         version, or of another ROM; the machine is then unchanged.
+        """
+
+    def export_battery(self, env: int) -> bytes:
+        """What the battery of machine `env` keeps, as bytes of a .sav file.
+
+        That is the cartridge's RAM and, for MBC3's clock, 48 bytes that end with the present time.
+        Raises IndexError: no such env. Raises ValueError: the cartridge has no battery.
         """
 
     def read_memory(self, env: int, addr: int, length: int) -> NDArray[np.uint8]:

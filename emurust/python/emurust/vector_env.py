@@ -26,9 +26,10 @@ class GameBoyVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[A
     """A batch of Game Boys that run `rom`; action i presses the buttons of `masks[i]`.
 
     Observations are (num_envs, 144, 160, 3) uint8, or (num_envs, 144, 160) if `grayscale`. An
-    episode begins at power-on, or in `start_state`, bytes of `VecGameBoy.export_state`. It is
-    terminated when an illegal opcode locks the machine up or `terminated_fn` says so, and truncated
-    after `max_episode_steps`; the step after that begins the next one (`AutoresetMode.NEXT_STEP`).
+    episode begins at power-on, with the battery save `battery` in the cartridge if one is given, or
+    in `start_state`, bytes of `VecGameBoy.export_state`. It is terminated when an illegal opcode
+    locks the machine up or `terminated_fn` says so, and truncated after `max_episode_steps`; the
+    step after that begins the next one (`AutoresetMode.NEXT_STEP`).
     The hooks get `games` and the observations and return (num_envs,) rewards and bools; without
     `reward_fn`, rewards are 0. Nothing here is random: `reset(seed=…)` only seeds `np_random`.
     """
@@ -48,6 +49,7 @@ class GameBoyVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[A
         hold_frames: int = 8,
         grayscale: bool = False,
         num_threads: int = 0,
+        battery: bytes | None = None,
     ) -> None:
         self.games = VecGameBoy(
             rom,
@@ -56,6 +58,7 @@ class GameBoyVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[A
             hold_frames=hold_frames,
             grayscale=grayscale,
             num_threads=num_threads,
+            battery=battery,
         )
         self.metadata = {
             "autoreset_mode": AutoresetMode.NEXT_STEP,
