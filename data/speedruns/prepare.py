@@ -47,6 +47,7 @@ from data.speedruns import single_frames, video
 from data.speedruns.contact_sheet import describe_run, draw_sheet
 from data.speedruns.crop import MIN_CONFIDENCE, Crop, draw_preview, find_crop
 from data.speedruns.shades import find_levels, is_blank, is_fade, luma, shade_table
+from data.speedruns.survey import survey_video
 
 HEIGHT, WIDTH = FRAME_SHAPE[:2]
 SAMPLES = 40  # frames that the crop and the levels of the shades are found on
@@ -185,22 +186,29 @@ def is_video(path: Path) -> bool:
 
 def open_video(path: Path, name: str, args: Args, crop: Crop | Literal["auto"] | None) -> Source:
     """Open a video, its crop found if need be. Raises ValueError when none is found for sure."""
-    samples = video.sample_video(path, SAMPLES)
+    survey = survey_video(path)
+    samples = video.sample_video(path, survey, SAMPLES)
+    size = samples[0].width, samples[0].height
     facts: dict = {"notes": {}}
     if crop == "auto":
         crop, facts["confidence"] = locate_crop(samples, name, args.out)
-    box = crop or (0, 0, samples[0].width, samples[0].height)
-    if abs(box[2] * HEIGHT / (box[3] * WIDTH) - 1) > 0.05:
+    x, y, width, height = box = crop or (0, 0, *size)
+    if x + width > size[0] or y + height > size[1]:
+        raise ValueError(
+            f"--crop {x},{y},{width},{height} leaves the picture, which is {size[0]}x{size[1]}"
+        )
+    if abs(width * HEIGHT / (height * WIDTH) - 1) > 0.05:
         tqdm.write(
-            f"warning: {path.name}: {box[2]}x{box[3]} is not the 10:9 of a Game Boy's picture "
+            f"warning: {path.name}: {width}x{height} is not the 10:9 of a Game Boy's picture "
             "and will be squeezed: pass --crop auto or x,y,width,height",
             file=sys.stderr,
         )
+    centres = args.shades is not None
     return Source(
         video.decode_video(
-            path, args.fps, crop, args.shades is not None, args.keep_truncated, facts["notes"]
+            path, survey, args.fps, crop, size, centres, args.keep_truncated, facts["notes"]
         ),
-        video.resize_samples(path, samples, crop, args.shades is not None),
+        np.stack(list(video.resize(samples, crop, centres))),
         facts,
         crop,
         draw_preview(samples[len(samples) // 2], box),
