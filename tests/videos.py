@@ -64,7 +64,7 @@ def encode_stream(
     stream: av.VideoStream, frames: Iterable[np.ndarray], time: Callable[[int], float]
 ) -> Iterator[av.Packet]:
     stream.pix_fmt = "yuvj420p" if stream.codec.name == "mjpeg" else "yuv420p"
-    if stream.codec.name != "mpeg4":  # which has no units as small
+    if stream.container.format.name != "avi":  # which counts pictures
         stream.codec_context.time_base = MILLISECOND
     for k, pixels in enumerate(frames):
         if k == 0:
