@@ -48,10 +48,10 @@ def encode(
         if preview is not None:
             packets += encode_stream(output.add_stream("mjpeg", rate=4), preview, time)
         if sound:
-            packets += encode_silence(output.add_stream("aac", rate=48000), *sound)
+            packets += encode_silence(output.add_stream("aac", rate=16000), *sound)
         frames = iter(frames)
         if (first := next(frames, None)) is not None:
-            defaults = {"crf": "10"} if codec == "libx264" else {"b": "4M"}
+            defaults = {"crf": "10", "preset": "superfast"} if codec == "libx264" else {"b": "4M"}
             stream = output.add_stream(codec, rate=4, options={**defaults, **options})
             adjust(stream)
             packets += encode_stream(stream, chain([first], frames), time)
@@ -76,9 +76,9 @@ def encode_stream(
 
 
 def encode_silence(stream: av.AudioStream, start: int, stop: int) -> Iterator[av.Packet]:
-    for sample in range(start * 48000, stop * 48000, 1024):
+    for sample in range(start * 16000, stop * 16000, 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
-        frame.sample_rate, frame.time_base, frame.pts = 48000, Fraction(1, 48000), sample
+        frame.sample_rate, frame.time_base, frame.pts = 16000, Fraction(1, 16000), sample
         yield from stream.encode(frame)
     yield from stream.encode()
 

@@ -6,11 +6,13 @@ stream is the video, and which picture is shown when.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
 
 LONGEST_STILL = 10.0  # seconds from one picture to the next; more is a clock that jumps
+HEADERS = (b"ftyp", b"FLV\x01")  # of containers that end where another file was appended
 PROBE = {"probesize": str(32 << 20), "analyzeduration": str(600 * 10**6)}  # pictures may come late
 
 
@@ -35,11 +37,13 @@ class Survey:
     interval: float
     """commonest seconds from a picture to the next"""
     seconds: float
-    """of pictures, by `Clock`"""
+    """of pictures, about"""
     lacking: float
     """seconds that the container promises beyond what is there; 0 where it cannot know"""
     cut: bool
     """the file ends within a packet"""
+    appended: bool
+    """another file follows in it, which cannot be read"""
 
 
 @dataclass
@@ -97,12 +101,13 @@ def survey_video(path: Path) -> Survey:
     """Read all packets of a video. Raises ValueError when it has no moving pictures."""
     with open_container(path) as container:
         tallies = [Tally() for _ in container.streams]
-        cut = False
+        cut, place = False, 0
         try:
             for packet in container.demux():
                 if packet.size:
                     tallies[packet.stream.index].add(packet)
                     cut = packet.is_corrupt
+                    place = max(place, (packet.pos or 0) + packet.size)
         except av.FFmpegError:
             cut = True
         joinable = container.format.flags & av.format.Flags.ts_discont.value  # promises no length
@@ -125,7 +130,7 @@ def survey_video(path: Path) -> Survey:
             ends = [tallies[each.index].end * float(each.time_base) for each in container.streams]
             lacking = container.duration / av.time_base - max(ends)
         guessed = not tally.reorders and (tally.differs or stream.codec_context.has_b_frames)
-        stamps = "pts" if tally.has_pts and not guessed else "dts" if tally.steps else None
+        stamps = "pts" if tally.has_pts and not guessed else None if tally.last is None else "dts"
         return Survey(
             stream=stream.index,
             other_streams=others,
@@ -136,7 +141,14 @@ def survey_video(path: Path) -> Survey:
             seconds=seconds,
             lacking=max(lacking, 0.0),
             cut=cut and not joinable,
+            appended=find_header(path, place),
         )
+
+
+def find_header(path: Path, start: int) -> bool:
+    """Tell whether another file begins in a file, from byte `start` on."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return any(content.find(header, start) >= 0 for header in HEADERS)
 
 
 def choose_stream(

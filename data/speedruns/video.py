@@ -80,14 +80,21 @@ def read_packets(
 
 
 def decode(packets: Iterable[av.Packet], notes: dict) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded; count in `notes` the packets that cannot."""
+    """Yield the frames that can be decoded; count in `notes` the packets that cannot.
+
+    `damaged_packets` counts all of them, `damaged_at_end` those after the last frame.
+    """
+    notes.update(damaged_packets=0, damaged_at_end=0)
     for packet in packets:
         try:
-            yield from packet.decode()
+            for frame in packet.decode():
+                notes["damaged_at_end"] = 0
+                yield frame
         except av.EOFError:
             return
         except av.FFmpegError:
-            notes["damaged_packets"] = notes.get("damaged_packets", 0) + 1
+            notes["damaged_packets"] += 1
+            notes["damaged_at_end"] += 1
 
 
 def deinterlace(frames: Iterable[av.VideoFrame], notes: dict) -> Iterator[av.VideoFrame]:
@@ -241,7 +248,7 @@ def decode_video(
     `notes` takes what was not as it should be; data/speedruns/README.md says what.
     """
     notes = {} if notes is None else notes
-    notes.update(damaged_packets=0, truncated=False)
+    notes["truncated"] = False
     if survey.other_streams:
         notes["other_streams"] = survey.other_streams
     if survey.stamps is None:
@@ -261,12 +268,18 @@ def decode_video(
             {"at_seconds": round(at, 3), "step_seconds": round(step, 3)}
             for at, step in timer.breaks[:MOST_BREAKS]
         ]
-    whole = survey.seconds + survey.lacking
-    notes["truncated"] = survey.cut or timer.seconds + 2 / fps < WHOLE_SHARE * whole
+    lacking = survey.lacking + notes.pop("damaged_at_end") * survey.interval
+    whole = timer.seconds + lacking
+    ended_early = lacking > 2 / fps + (1 - WHOLE_SHARE) * whole
+    notes["truncated"] = survey.cut or survey.appended or ended_early
     if notes["truncated"] and not keep_truncated:
+        reached = f"it can be read up to {clock(timer.seconds)}"
+        if ended_early:
+            reached += f" of {clock(whole)}"
+        elif survey.appended:
+            reached += ", where another file is appended"
         raise ValueError(
-            f"it can be read up to {clock(timer.seconds)} of {clock(whole)}: get a whole file, or "
-            "pass --keep-truncated to take what is there"
+            f"{reached}: get a whole file, or pass --keep-truncated to take what is there"
         )
 
 
