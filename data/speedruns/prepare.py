@@ -64,8 +64,8 @@ class Args:
     fps: float = 2.0
     """frames to keep per second (2: one a step of the emulator); of an import: those it has"""
     crop: str = "auto"
-    """where the game's picture lies: x,y,width,height in pixels as shown; auto; none for all of the picture;
-    or a .toml or .json file with one of these for each video's name"""
+    """where the game's picture lies: x,y,width,height in pixels of the video as it is shown; auto;
+    none for all of the picture; or a .toml or .json file with one of these for each video's name"""
     shades: Literal[4] | None = None
     """4 gives every pixel one of the emulator's four greys, whatever the video's palette"""
     drop: tuple[Drop, ...] = ()
