@@ -269,7 +269,7 @@ def decode_video(
             for at, step in timer.breaks[:MOST_BREAKS]
         ]
     lacking = survey.lacking + notes.pop("damaged_at_end") * survey.interval
-    whole = timer.seconds + lacking
+    whole = max(timer.seconds, survey.seconds) + survey.lacking
     ended_early = lacking > 2 / fps + (1 - WHOLE_SHARE) * whole
     notes["truncated"] = survey.cut or survey.appended or ended_early
     if notes["truncated"] and not keep_truncated:
