@@ -25,6 +25,7 @@ from data.demo.prepare import find_movies, replay
 from data.frames import ROOT, Run, read_run
 from data.speedruns import prepare
 from data.speedruns.crop import find_crop
+from data.speedruns.survey import survey_video
 from data.speedruns.video import sample_video
 from games.game import BUNDLED_ROM
 from games.movie import read_movie
@@ -286,7 +287,7 @@ def try_layout(name: str, seed: int, folder: Path, steps: int = STEPS) -> Result
     layout = LAYOUTS[name]
     slug = f"{name.replace(' ', '-').replace(',', '')}-{seed}"
     path = write_video(folder / f"{slug}.mp4", draw_layout(layout, seed, steps), layout.crf)
-    samples = sample_video(path, prepare.SAMPLES)
+    samples = sample_video(path, survey_video(path), prepare.SAMPLES)
     _, evidence = find_crop(np.stack([frame.to_ndarray(format="gray") for frame in samples]))
     result = Result(evidence.confidence, None, None, None)
     truth = game_frames(layout.movie + seed, steps)

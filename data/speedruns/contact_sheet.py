@@ -45,9 +45,29 @@ def describe_run(run: Run) -> list[str]:
         levels = ", ".join(map(str, meta["levels"]))
         lines.append(f"{len(meta['levels'])} shades, of luma {levels}")
     lines += [f"{count:,} {reason} dropped" for reason, count in meta.get("dropped", {}).items()]
-    notes = meta.get("notes", {})
+    return lines + describe_notes(meta.get("notes", {}))
+
+
+def describe_notes(notes: dict) -> list[str]:
+    """Say in lines what was not as it should be in a video."""
+    lines = []
     if notes.get("damaged_packets"):
         lines.append(f"{notes['damaged_packets']:,} damaged packets left out")
+    if notes.get("clock_breaks"):
+        first = notes["first_breaks"][0]
+        lines.append(
+            f"{notes['clock_breaks']:,} breaks in the file's clock, the first of "
+            f"{first['step_seconds']:+,.1f} s at {clock(first['at_seconds'])}: not filled"
+        )
+    if notes.get("untimed_pictures"):
+        lines.append(f"{notes['untimed_pictures']:,} pictures without a time")
+    if "assumed_rate" in notes:
+        lines.append(f"no times in the file: taken as {notes['assumed_rate']:g} pictures a second")
+    if notes.get("other_streams"):
+        lines.append(f"{notes['other_streams']} more picture streams in the file, left out")
+    if notes.get("deinterlaced"):
+        lines.append("interlaced: fields parted")
+    lines += [f"picture of {change}" for change in notes.get("reshaped", [])]
     if notes.get("truncated"):
         lines.append("breaks off before its end")
     return lines

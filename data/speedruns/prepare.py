@@ -63,6 +63,7 @@ from data.speedruns.inputs import (
     printable,
 )
 from data.speedruns.shades import find_levels, is_blank, is_fade, luma, shade_table
+from data.speedruns.survey import survey_video
 from files import sole_writer, write_json, write_png
 
 HEIGHT, WIDTH = FRAME_SHAPE[:2]
@@ -82,8 +83,8 @@ class Args:
     fps: Positive = 2.0
     """frames to keep per second (2: one a step of the emulator); of an import: those it has"""
     crop: str = "auto"
-    """where the game's picture lies: x,y,width,height in pixels; auto; none for all of the picture;
-    or a .toml or .json file with one of these for each video's name"""
+    """where the game's picture lies: x,y,width,height in pixels of the video as it is shown; auto;
+    none for all of the picture; or a .toml or .json file with one of these for each video's name"""
     shades: Literal[4] | None = None
     """4 gives every pixel one of the emulator's four greys, whatever the video's palette"""
     drop: tuple[Drop, ...] = ()
@@ -174,22 +175,29 @@ class Source:
 
 def open_video(path: Path, name: str, args: Args, crop: Crop | Literal["auto"] | None) -> Source:
     """Open a video, its crop found if need be. Raises ValueError when none is found for sure."""
-    samples = video.sample_video(path, SAMPLES)
+    survey = survey_video(path)
+    samples = video.sample_video(path, survey, SAMPLES)
+    size = samples[0].width, samples[0].height
     facts: dict = {"notes": {}}
     if crop == "auto":
         crop, facts["confidence"] = locate_crop(samples, name, args.out)
-    box = crop or (0, 0, samples[0].width, samples[0].height)
-    if abs(box[2] * HEIGHT / (box[3] * WIDTH) - 1) > 0.05:
+    x, y, width, height = box = crop or (0, 0, *size)
+    if x + width > size[0] or y + height > size[1]:
+        raise ValueError(
+            f"--crop {x},{y},{width},{height} leaves the picture, which is {size[0]}x{size[1]}"
+        )
+    if abs(width * HEIGHT / (height * WIDTH) - 1) > 0.05:
         tqdm.write(
-            f"warning: {path.name}: {box[2]}x{box[3]} is not the 10:9 of a Game Boy's picture "
+            f"warning: {path.name}: {width}x{height} is not the 10:9 of a Game Boy's picture "
             "and will be squeezed: pass --crop auto or x,y,width,height",
             file=sys.stderr,
         )
+    centres = args.shades is not None
     return Source(
         video.decode_video(
-            path, args.fps, crop, args.shades is not None, args.keep_truncated, facts["notes"]
+            path, survey, args.fps, crop, size, centres, args.keep_truncated, facts["notes"]
         ),
-        video.resize_samples(path, samples, crop, args.shades is not None),
+        np.stack(list(video.resize(samples, crop, centres))),
         facts,
         crop,
         draw_preview(samples[len(samples) // 2], box),
