@@ -88,7 +88,7 @@ class Args(CurriculumConfig):
     gae_lambda: Share = 0.95
     """lambda of the generalised advantage estimate"""
     lr: NotNegative = 3e-4
-    """learning rate of Adam"""
+    """learning rate of Adam; it may change when a training goes on"""
     epochs: Count = 4
     """passes over a rollout"""
     minibatches: Count = 4

@@ -33,7 +33,7 @@ class TrainingArgs:
     batch_size: Count = 64
     """examples a step: frames, windows of frames, or pairs of frames"""
     lr: Positive = 3e-4
-    """peak learning rate of AdamW; the one flag that may change when a training goes on"""
+    """peak learning rate of AdamW; it may change when a training goes on"""
     seed: Seed = 0
     """of the weights and the batches; every seed holds out the same runs"""
     steps_per_epoch: Count | None = None
