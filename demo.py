@@ -67,7 +67,11 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
     frames = out / "frames"
     common = {"seed": args.seed, "device": args.device}
     return [
-        Stage("prepare", prepare, prepare.Args(out=frames, limit=2 if smoke else None)),
+        Stage(
+            "prepare",
+            prepare,
+            prepare.Args(out=frames, limit=2 if smoke else None, steps=64 if smoke else None),
+        ),
         Stage(
             "pretrain",
             pretrain_visual,

@@ -77,15 +77,18 @@ def test_a_run_with_a_defeat_is_followed_through_it(runs):
 
 def sampled_differently(movie, every, phase):
     """Return what a video at another pace shows of a movie: one frame in `every`."""
-    game = VecGameBoy(ROM, 1, 1, hold_frames=1, num_threads=1)
+    game = VecGameBoy(ROM, 1, 1, hold_frames=FRAME_SKIP, num_threads=1)
     obs = np.zeros(game.obs_shape(), dtype=np.uint8)
     game.reset(obs)
     frames = []
     for step, mask in enumerate(read_movie(movie)):
-        for frame in range(FRAME_SKIP):
-            pressed = mask if frame < HOLD_FRAMES else 0
-            game.step(np.array([pressed], dtype=np.uint8), obs)
-            if (step * FRAME_SKIP + frame) % every == phase:
+        shown = {n + 1 for n in range(FRAME_SKIP) if (step * FRAME_SKIP + n) % every == phase}
+        now = 0
+        for then in sorted(shown | {HOLD_FRAMES, FRAME_SKIP}):
+            game.frame_skip = then - now
+            game.step(np.array([mask if now < HOLD_FRAMES else 0], dtype=np.uint8), obs)
+            now = then
+            if now in shown:
                 frames.append(obs[0].copy())
     return np.stack(frames)
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -15,10 +14,11 @@ from PIL import Image
 
 import evaluate_policy
 import train_with_cnn_reward as training_script
+from cli import run_script
 from curriculum import CurriculumEnvs, Start, play_masks
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
-from games.game import BUNDLED_ROM, ROOT, find_game
+from games.game import BUNDLED_ROM, find_game
 from games.movie import read_movie
 from models.actor_critic import Outlook, load_policy
 from models.alignment import fit_path
@@ -571,19 +571,23 @@ def test_a_bootstrap_interval_holds_the_mean():
 @pytest.mark.parametrize(
     ("script", "flags", "message"),
     [
-        ("train_with_cnn_reward.py", ["--reward-model", "no.pkl"], "train_reward_model.py"),
-        ("train_with_cnn_reward.py", ["--return-filter", "0"], "expected --return-filter"),
-        ("evaluate_policy.py", ["--policy", "no.pkl"], "train_with_cnn_reward.py"),
-        ("evaluate_policy.py", ["--episodes", "0"], "expected --episodes of 1 or more, got 0"),
-        ("train_with_cnn_reward.py", ["--save-every", "0"], "expected --save-every"),
-        ("train_with_cnn_reward.py", ["--hindsight-coef", "-1"], "expected --hindsight-coef of 0"),
-        ("train_with_cnn_reward.py", ["--reward", "path"], "no reward_path file"),
-        ("evaluate_policy.py", ["--explain", "-5"], "expected --explain of 0 or more, got -5"),
+        (training_script, ["--reward-model", "no.pkl"], "train_reward_model.py"),
+        (training_script, ["--return-filter", "0"], "expected --return-filter"),
+        (evaluate_policy, ["--policy", "no.pkl"], "train_with_cnn_reward.py"),
+        (evaluate_policy, ["--episodes", "0"], "expected --episodes of 1 or more, got 0"),
+        (training_script, ["--save-every", "0"], "expected --save-every"),
+        (training_script, ["--hindsight-coef", "-1"], "expected --hindsight-coef of 0"),
+        (training_script, ["--reward", "path"], "no reward_path file"),
+        (evaluate_policy, ["--explain", "-5"], "expected --explain of 0 or more, got -5"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(script, flags, message, tmp_path):
-    command = [sys.executable, str(ROOT / script), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
-    assert message in done.stderr
+def test_mistakes_are_one_line_and_exit_code_2(
+    script, flags, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [script.__file__, *flags])
+    with pytest.raises(SystemExit) as exit:
+        run_script(script.main, script.Args)
+    assert exit.value.code == 2
+    stderr = capsys.readouterr().err
+    assert stderr.count("\n") == 1 and stderr.startswith("error: ") and message in stderr

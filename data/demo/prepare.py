@@ -37,6 +37,8 @@ class Args:
     """folder for the runs; one of the same name is replaced"""
     limit: Count | None = None
     """replay only the first so many movies, in order of name"""
+    steps: Count | None = None
+    """replay only the first so many steps of each"""
 
 
 def find_movies(path: Path) -> list[Path]:
@@ -65,9 +67,9 @@ def replay(rom: bytes, masks: np.ndarray) -> Iterator[np.ndarray]:
         yield obs[0]
 
 
-def prepare_movie(movie: Path, game: Game, out: Path) -> dict:
+def prepare_movie(movie: Path, game: Game, out: Path, steps: int | None) -> dict:
     """Replay one movie into `out`; return the JSON of its run."""
-    frames = replay(game.rom, read_movie(movie))
+    frames = replay(game.rom, read_movie(movie)[:steps])
     fps = 60 / FRAME_SKIP
     path = write_run(
         out, movie.stem, frames, fps=fps, source=movie.name, palette="grey4", rom_sha1=game.sha1
@@ -91,7 +93,7 @@ def main(args: Args) -> dict:
     movies = find_movies(args.movies)[: args.limit]
     game = find_game(args.rom)
     with ThreadPoolExecutor() as pool:  # the emulator runs without the GIL
-        made = pool.map(lambda movie: prepare_movie(movie, game, args.out), movies)
+        made = pool.map(lambda movie: prepare_movie(movie, game, args.out, args.steps), movies)
         runs = list(tqdm(made, total=len(movies), desc="replay", unit="movie"))
     report = {"runs": runs, "frames": sum(run["frames"] for run in runs), "rom_sha1": game.sha1}
     write_json(args.out / "prepare_report.json", report)
