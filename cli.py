@@ -37,7 +37,9 @@ class Range:
 
 #: Types of numeric flags; what has none of them may be any finite number.
 Count = Annotated[int, Range(1)]
-CountOrNone = Annotated[int, Range(0)]
+CountOrZero = Annotated[int, Range(0)]
+Width = Annotated[int, Range(1, 2**16)]
+Depth = Annotated[int, Range(1, 1000)]
 Seed = Annotated[int, Range(0)]
 Positive = Annotated[float, Range(0, above=True)]
 NotNegative = Annotated[float, Range(0)]
@@ -67,7 +69,13 @@ def _numbers(value: Any, hint: Any) -> Iterator[tuple[float, Range]]:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a cluster sends it whose time is up."""
+    """SIGTERM, as of a cluster whose time is up, or SIGHUP, of a terminal that was closed."""
+
+
+def hang_up() -> list[signal.Signals]:
+    """Return the signal of a closed terminal, where there is one and nobody (nohup) ignores it."""
+    number = getattr(signal, "SIGHUP", None)
+    return [number] if number and signal.getsignal(number) != signal.SIG_IGN else []
 
 
 def run_script(main: Callable[[Any], Any], args_type: type) -> None:
@@ -77,12 +85,18 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
     user can mend (ValueError, OSError, full memory); 130 after Ctrl-C, 143 after SIGTERM. Anything
     else is our mistake and keeps its traceback, as does everything where EMURL_TRACEBACK is set.
     """
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show ends nothing
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     description = sys.modules[main.__module__].__doc__
     args = tyro.cli(args_type, description=description, config=(tyro.conf.FlagCreatePairsOff,))
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, *hang_up()):
+        signal.signal(number, _terminate)
     try:
         check_flags(args)
         main(args)
+    except BrokenPipeError:
+        fail("nobody reads what this prints any more: start it again, its output in a file")
     except (ValueError, OSError) as error:
         if os.environ.get("EMURL_TRACEBACK"):
             raise
@@ -98,13 +112,14 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
             raise
         fail(
             "the memory is full: lower what is worked on at once (--batch-size, --num-envs, "
-            "--num-steps, --episodes, --workers), or end other programs"
+            "--num-steps, --episodes, --workers) or the networks, or end other programs"
         )
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher may pass the same one on
         terminated = isinstance(error, Terminated)
         print("terminated" if terminated else "interrupted", file=sys.stderr)
-        sys.exit(143 if terminated else 130)
+        _leave(143 if terminated else 130)
+    _leave(0)
 
 
 def _terminate(*_) -> NoReturn:
@@ -113,4 +128,14 @@ def _terminate(*_) -> NoReturn:
 
 def fail(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    _leave(2)
+
+
+def _leave(code: int) -> None:
+    """End with an exit code, which a reader that has gone does not change."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code:
+        sys.exit(code)

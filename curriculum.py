@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from emurust import VecGameBoy
 
-from cli import Count, CountOrNone, NotNegative, Share
+from cli import Count, CountOrZero, NotNegative, Share
 from games.actions import action_masks
 from games.game import Game
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
@@ -34,7 +34,7 @@ class CurriculumConfig:
     """emulators played at once"""
     frame_skip: Count = 30
     """frames of the game a step: 30 is half a second"""
-    hold_frames: CountOrNone = 8
+    hold_frames: CountOrZero = 8
     """frames of a step for which the button is held"""
     reward_interval: Count = 64
     """steps between two payments of the progress delta, in all environments at once"""

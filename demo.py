@@ -166,8 +166,11 @@ def read_record(path: Path) -> dict[str, dict]:
     Raises ValueError, which names the file, for what is no such record.
     """
     record = read_json(path) if path.exists() else {}
-    entries = record.values()
-    if not all(isinstance(e, dict) and {"settings", "wall_s"} <= e.keys() for e in entries):
+    for entry in record.values():
+        match entry:
+            case {"settings": dict(), "wall_s": int() | float()}:
+                if isinstance(entry.get("made", {}), dict):
+                    continue
         raise ValueError(
             f"expected the record of a demo in {path}, got something else: pass another --out, or "
             "delete the file to start over"

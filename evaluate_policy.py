@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tqdm import trange
 
-from cli import Count, CountOrNone, Seed, run_script
+from cli import Count, CountOrZero, Seed, run_script
 from curriculum import Start, find_start, play_start
 from files import write_json, write_png, write_whole, writes_alone
 from games.actions import BUTTONS, NUM_ACTIONS, action_masks
@@ -62,11 +62,11 @@ class Args:
     battery_save: str | None = None
     """battery save in the cartridge when every episode begins, or none for an empty cartridge;
     default, without a movie or a state: the training's"""
-    noop_max: CountOrNone = 10
+    noop_max: CountOrZero = 10
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: Count = 400
     """steps from the start that the GIFs show"""
-    explain: CountOrNone = 0
+    explain: CountOrZero = 0
     """steps to draw in explain.png, each with screen, goals, belief, actions and value: of the
     median episode, around where its place on the path was highest; 0: none"""
     out: Path = Path("runs/evaluation")
@@ -476,6 +476,10 @@ def main(args: Args) -> dict:
     for note in game.notes:
         print(f"note: {note}")
     path = load_guide(args.policy, checkpoint, args.device)
+    if policy.config.goals and path is None:
+        raise ValueError(
+            f"{args.policy} was trained with a guide, and does not name it: train anew"
+        )
     if args.start_movie or args.start_state or args.battery_save:  # training's does not count
         start = find_start(args.start_movie, args.start_state, args.battery_save or "none", game)
     if start.battery:

@@ -79,14 +79,21 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
     The system frees the lock whichever way a process ends.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
     try:
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except filelock.Timeout as error:
         raise ValueError(
             f"another process writes to {folder}: wait until it has ended, or pass another --out"
         ) from error
+    except OSError as error:
+        what = f"{error.strerror} (pass another --out)"
+        raise OSError(error.errno, what, str(folder)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def writes_alone(folder: Callable[[Any], Path]) -> Callable:

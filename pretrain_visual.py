@@ -16,6 +16,7 @@ import hashlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
-from cli import Count, CountOrNone, NotNegative, Share, run_script
+from cli import Count, CountOrZero, Depth, NotNegative, Range, Share, Width, run_script
 from data.frames import ENOUGH_RUNS, Run, find_runs, sample_frames, split_runs, too_little_data
 from files import write_json, write_png, writes_alone
 from models.blocks import GRID, RunningRMS
@@ -48,18 +49,20 @@ DYNAMICS_TIME_SHARE = 0.25  # of --time-limit-seconds
 NUM_EVAL_FRAMES = 512
 LOG_DIR = Path("runs/pretrain_visual")
 
+StageWidth = Annotated[int, Range(2, 2**16)]  # the decoder ends at half of the first
+
 
 @dataclass
 class Args(TrainingArgs):
-    epochs: CountOrNone = 100
+    epochs: CountOrZero = 100
     """passes over the frames to train the tokenizer"""
-    dynamics_epochs: CountOrNone = 20
+    dynamics_epochs: CountOrZero = 20
     """passes over the frames to train the dynamics, for which a quarter of the time limit is kept
     """
 
-    widths: tuple[Count, Count, Count, Count] = (32, 64, 128, 192)
+    widths: tuple[StageWidth, StageWidth, StageWidth, StageWidth] = (32, 64, 128, 192)
     """channels of the tokenizer's stages; --half-size does without the first"""
-    latent_channels: Count = 16
+    latent_channels: Width = 16
     """channels of the latents on the 9x10 grid"""
     lpips_weight: NotNegative = 0.2
     """weight of LPIPS beside the squared error; 0 leaves it out"""
@@ -74,9 +77,9 @@ class Args(TrainingArgs):
     """transformer or mlp"""
     context_frames: Count = 4
     """frames that the dynamics sees"""
-    dynamics_width: Count = 128
+    dynamics_width: Width = 128
     """channels of its tokens"""
-    dynamics_depth: Count = 4
+    dynamics_depth: Depth = 4
     """its layers"""
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from cli import Count, CountOrNone, Positive, run_script
+from cli import Count, CountOrZero, Positive, run_script
 from data.frames import ENOUGH_RUNS, Run, find_runs, sample_pairs, split_runs, too_little_data
 from files import write_json, writes_alone
 from models.alignment import different_frames, fit_path
@@ -45,7 +45,7 @@ LOG_DIR = Path("runs/train_reward_model")
 
 @dataclass
 class Args(TrainingArgs):
-    epochs: CountOrNone = 20
+    epochs: CountOrZero = 20
     """passes over the frames"""
     reference_run: str | None = None
     """run that the path is measured along; default: the one with the fewest different frames"""
@@ -78,6 +78,11 @@ def main(args: Args) -> dict:
     Raises ValueError for settings that cannot be, FileNotFoundError when there are no frames.
     """
     config = RewardModelConfig(args.backbone, args.grey, args.half_size)
+    if args.max_gap_frames is not None and args.max_gap_frames < args.min_gap_frames:
+        raise ValueError(
+            f"expected --max-gap-frames of --min-gap-frames ({args.min_gap_frames}) or more, got "
+            f"{args.max_gap_frames}"
+        )
     device = pick_device(args.device)
     autocast(device, args.precision)  # complains before the work, not after it
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
@@ -89,7 +94,6 @@ def main(args: Args) -> dict:
 
     # The path first: it tells at once where runs do not fit.
     path = fit_path([run.frames for run in train], reference, args.path_reach)
-    save_path(args.out / "reward_path.pkl", path)
     followed = [follow_run(path, run.frames) for run in val]
     if not path.shared.any():
         print(
@@ -105,6 +109,7 @@ def main(args: Args) -> dict:
         forget(state_paths(args))
     with event_log(args.out / LOG_DIR) as writer:
         spent = train_score(args, model, train, val, writer)
+    save_path(args.out / "reward_path.pkl", path)  # now that nothing was refused
     start, end = run_ends(model, train)
     rises = model.calibrate(start, end)
     if not rises:

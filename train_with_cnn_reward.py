@@ -32,13 +32,20 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from cli import Count, NotNegative, Positive, Range, Seed, Share, run_script
+from cli import Count, NotNegative, Positive, Range, Seed, Share, Width, run_script
 from curriculum import CurriculumConfig, CurriculumEnvs, battery_file
 from files import append_line, write_whole, writes_alone
 from games.actions import BUTTONS
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, ActorCriticConfig, GoalLatents, Outlook, save_policy
-from models.checkpoint import artefact_kind, fitting, load_checkpoint, save_checkpoint
+from models.checkpoint import (
+    FOREIGN,
+    artefact_kind,
+    fitting,
+    load_checkpoint,
+    refuse_to_replace,
+    save_checkpoint,
+)
 from models.frame_cache import FrameCache
 from models.novelty import Novelty
 from models.path import GOALS
@@ -103,7 +110,7 @@ class Args(CurriculumConfig):
     """weight of the value loss"""
     max_grad_norm: Positive = 0.5
     """gradient norm at which gradients are clipped"""
-    hidden: Count = 256
+    hidden: Width = 256
     """width of the policy's hidden layers"""
     gru: bool = False
     """give the policy a recurrent memory"""
@@ -637,13 +644,15 @@ def keep_rows(path: Path, iteration: int) -> None:
         try:
             if int(json.loads(row)["iteration"]) <= iteration:
                 kept.append(row)
-        except (ValueError, LookupError, TypeError) as error:
+        except FOREIGN as error:
             if number < len(rows) or row.endswith(b"\n"):
                 raise ValueError(
                     f"expected figures of an iteration in {path}, line {number}, got "
                     f"{row[:40]!r}: move the file away, or pass another --out"
                 ) from error
-    write_whole(path, b"".join(kept))
+    if len(kept) < len(rows):
+        print(f"{path}: {len(rows) - len(kept)} rows of iterations that were not saved are dropped")
+        write_whole(path, b"".join(kept))
 
 
 def keep_path(guide: Path | None, out: Path) -> dict | None:
@@ -675,6 +684,7 @@ def products(args: Args) -> list[Path]:
 def main(args: Args) -> dict:
     """Train, saving as it goes; returns the last row of metrics."""
     check(args)
+    refuse_to_replace([args.out / "policy_final.pkl"])
     game = find_game(args.rom)
     agent = make_agent(args, game)
     reward, guide = find_reward(args), find_guide(args) or "none (the policy sees latents alone)"
@@ -709,9 +719,9 @@ def main(args: Args) -> dict:
 
     def save(iteration: int) -> None:
         nonlocal saved
-        save_as("policy_final.pkl", iteration)
         parts = agent.state_dict()
         save_checkpoint(state_path, STATE_KIND, fixed, parts, iteration=iteration, seconds=seconds)
+        save_as("policy_final.pkl", iteration)
         saved = iteration
 
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}

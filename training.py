@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from cli import Count, NotNegative, Positive, Seed, Terminated
+from cli import Count, NotNegative, Positive, Seed, Terminated, hang_up
 from data.frames import Run
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint, tensors_in
 
@@ -158,7 +158,7 @@ def event_log(directory: Path, **settings) -> Iterator[SummaryWriter]:
         with SummaryWriter(str(directory), **settings) as writer:
             yield writer
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and not isinstance(error, BrokenPipeError):
             raise OSError(error.errno, error.strerror, str(directory)) from error
         raise
     finally:
@@ -234,7 +234,7 @@ class FiniteLoss:
 
 
 class Interrupt:
-    """Turns the first Ctrl-C or SIGTERM into a wish to stop and save; the second stops at once.
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a wish to save and stop; the second stops.
 
     A launcher such as `uv run` may pass on what the terminal has sent already: what follows within
     a second is the same Ctrl-C. Use as `with Interrupt("iteration") as interrupt`.
@@ -246,15 +246,16 @@ class Interrupt:
         """what is to be raised once all is saved"""
 
     def __enter__(self):
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = [signal.SIGINT, signal.SIGTERM, *hang_up()]
         self.previous = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 
     def _handle(self, number: int, _) -> None:
-        error = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        error = KeyboardInterrupt if number == signal.SIGINT else Terminated
         if self.wanted is None:
             self.wanted, self.since = error, time.monotonic()
-            print(f"\nstopping after this {self.unit}; Ctrl-C again to stop at once")
+            with contextlib.suppress(OSError):  # whoever read this may have ended, too
+                print(f"\nstopping after this {self.unit}; Ctrl-C again to stop at once")
         elif time.monotonic() - self.since > 1:
             raise error
 

@@ -39,7 +39,7 @@ from pyboy import PyBoy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cli import Count, CountOrNone, Seed, run_script
+from cli import Count, CountOrZero, Seed, run_script
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM
 
@@ -56,7 +56,7 @@ class Args:
     """rounds, each of both emulators in turn"""
     steps: Count = 500
     """steps of 30 frames a round"""
-    warmup_steps: CountOrNone = 200
+    warmup_steps: CountOrZero = 200
     """steps that both play before the first round"""
     envs: Count = 32
     """machines for the comparison of threads, a multiple of theirs"""

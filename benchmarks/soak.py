@@ -21,7 +21,7 @@ from tqdm import trange
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cli import Count, CountOrNone, NotNegative, Seed, run_script
+from cli import Count, CountOrZero, NotNegative, Seed, run_script
 from games.actions import ACTION_MASKS
 from games.game import BUNDLED_ROM
 
@@ -37,7 +37,7 @@ class Args:
     """game time of each machine"""
     envs: Count = 32
     """machines"""
-    cycles: CountOrNone = 1_000_000
+    cycles: CountOrZero = 1_000_000
     """states to save, load and drop"""
     max_growth_mib: NotNegative = 8.0
     """how much more memory is still called the same"""

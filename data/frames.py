@@ -10,6 +10,7 @@ write runs through `write_run`; everything else reads them from here. List what 
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -135,10 +136,15 @@ def read_run(path: Path) -> Run:
     """Open the run whose pixels are `path`. Raises ValueError when pixels and JSON disagree."""
     again = "delete it and prepare it again"
     try:
-        meta = json.loads(path.with_suffix(".json").read_text())
+        meta = json.loads(path.with_suffix(".json").read_bytes())
         run = Run(path, {**meta, "fps": float(meta["fps"]), "frames": int(meta["frames"])})
+        if not (0 < run.fps < math.inf and isinstance(meta["sha256"], str)):
+            raise ValueError(f"fps {meta['fps']}, sha256 {meta['sha256']}")
         shape, dtype = run.frames.shape, run.frames.dtype
-    except (ValueError, KeyError, TypeError, EOFError) as error:
+    except (
+        *(ValueError, KeyError, TypeError, EOFError),
+        *(OverflowError, AttributeError, RecursionError),
+    ) as error:
         raise ValueError(f"{path}: not a readable run ({error}): {again}") from error
     expected = (run.num_frames, *FRAME_SHAPE)
     if shape != expected or dtype != np.uint8:

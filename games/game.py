@@ -75,7 +75,7 @@ def read_milestones(path: Path) -> dict:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:  # TOML's syntax, or no UTF-8
+    except (ValueError, RecursionError) as error:  # TOML's syntax, or no UTF-8
         raise ValueError(f"{path}: {error}") from error
     _expect_keys(str(path), table, ("name", "rom_sha1", "milestone"), ("position",))
     sha1, entries = table["rom_sha1"], table["milestone"]

@@ -21,7 +21,11 @@ def read_movie(path: Path | str) -> np.ndarray:
     Raises FileNotFoundError, or ValueError that names the line it could not read.
     """
     masks: list[int] = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"expected an input movie, lines of text, in {path}: {error}") from error
+    for number, line in enumerate(lines, start=1):
         words = line.split("#")[0].split()
         if not words:
             continue

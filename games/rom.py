@@ -14,8 +14,11 @@ ARCHIVE_SUFFIXES = (".zip", ".gz")
 SAVE_SUFFIXES = (".sav", ".srm")
 MAX_ROM_BYTES = 8 << 20
 COPIER_BYTES, BANK_BYTES = 512, 1 << 14
-#: What the files of other archives begin with.
-OTHER_ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+#: What the files of archives begin with.
+ARCHIVES = {
+    **{b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x1f\x8b": "gzip"},
+    **{b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR", b"\xfd7zXZ": "xz", b"BZh": "bzip2"},
+}
 
 
 def find_rom(directory: Path) -> Path | None:
@@ -48,6 +51,10 @@ def read_rom(path: Path) -> tuple[bytes, list[str]]:
     Raises OSError, or ValueError that names the file, for what is no ROM or none that can be run.
     """
     rom, notes = _unpack(path), []
+    if (kind := _archive_kind(rom)) is not None:
+        raise ValueError(
+            f"{path} is a {kind} archive, or holds one: unpack it, and pass --rom FILE"
+        )
     if len(rom) > MAX_ROM_BYTES + COPIER_BYTES:
         raise ValueError(f"{path}: expected a ROM of up to {MAX_ROM_BYTES} bytes, got more")
     if len(rom) % BANK_BYTES == COPIER_BYTES and _has_header(rom[COPIER_BYTES:]):
@@ -66,10 +73,11 @@ def find_battery_save(rom: Path) -> Path | None:
     Raises ValueError where there are two.
     """
     bare = rom.with_suffix("") if rom.suffix.lower() == ".gz" else rom
+    stems = {name.casefold() for name in (rom.name, bare.name, bare.stem)}
     found = [
         path
         for path in sorted(rom.parent.iterdir())
-        if path.suffix.lower() in SAVE_SUFFIXES and path.stem in (rom.name, bare.name, bare.stem)
+        if path.suffix.lower() in SAVE_SUFFIXES and path.stem.casefold() in stems
     ]
     if len(found) > 1:
         raise ValueError(
@@ -84,20 +92,23 @@ def _unpack(path: Path) -> bytes:
     limit = MAX_ROM_BYTES + COPIER_BYTES + 1
     with path.open("rb") as file:
         data = file.read(limit)
-    for magic, name in OTHER_ARCHIVES.items():
-        if data.startswith(magic):
-            raise ValueError(f"{path} is a {name} archive: unpack it, and put the ROM in its place")
-    if not data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")):
+    kind = _archive_kind(data)
+    if kind not in ("zip", "gzip"):
         return data
     try:
-        if data.startswith(b"\x1f\x8b"):
+        if kind == "gzip":
             with gzip.open(path) as file:
                 return file.read(limit)
         with zipfile.ZipFile(path) as archive:
-            names = [PurePath(name) for name in archive.namelist() if not name.endswith("/")]
-            roms = [p for p in names if p.suffix.lower() in ROM_SUFFIXES and _is_the_users(p)]
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            paths = {name: PurePath(name) for name in names}
+            roms = [
+                name
+                for name, path in paths.items()
+                if path.suffix.lower() in ROM_SUFFIXES and _is_the_users(path)
+            ]
             if len(roms) == 1:
-                with archive.open(str(roms[0])) as file:
+                with archive.open(roms[0]) as file:
                     return file.read(limit)
     except (
         *(OSError, EOFError, RuntimeError, KeyError),
@@ -108,6 +119,13 @@ def _unpack(path: Path) -> bytes:
         f"{path}: expected one ROM ({', '.join(ROM_SUFFIXES)}) in the archive, got "
         f"{len(roms) or 'none'} ({_listing(roms or names)}): unpack it, and pass --rom FILE"
     )
+
+
+def _archive_kind(data: bytes) -> str | None:
+    """Return which kind of archive begins with `data`, if it is one."""
+    if data[257:262] == b"ustar":
+        return "tar"
+    return next((kind for magic, kind in ARCHIVES.items() if data.startswith(magic)), None)
 
 
 def _is_the_users(path: PurePath) -> bool:

@@ -19,6 +19,8 @@ from files import write_whole
 M = TypeVar("M", bound=nn.Module)
 
 SCHEMA_VERSION = 1
+#: What content that is not as expected leads the code to that reads it.
+FOREIGN = (TypeError, AttributeError, LookupError, ValueError, OverflowError)
 
 #: Which command makes a file of each kind: what to tell a user who lacks it.
 MADE_BY = {
@@ -128,7 +130,7 @@ def fitting(path: Path | str, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, AttributeError, LookupError, ValueError, RuntimeError) as error:
+    except (*FOREIGN, RuntimeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ArtefactError(
             f"{path}: its content does not fit ({reason}): {_remedy(kind)}"

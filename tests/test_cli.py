@@ -1,6 +1,8 @@
 """How a script ends: the exit code, and what its user reads."""
 
 import errno
+import os
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from cli import run_script
+from games.game import ROOT
 
 
 @dataclass
@@ -81,3 +84,13 @@ def test_ctrl_c_is_exit_code_130(monkeypatch, capsys):
 def test_our_own_mistakes_keep_their_traceback(monkeypatch, error):
     with pytest.raises(type(error)):
         run(monkeypatch, raising(error))
+
+
+def test_a_name_that_the_terminal_cannot_show_ends_nothing():
+    code = "import cli, dataclasses\nArgs = dataclasses.make_dataclass('Args', [])\n"
+    code += "cli.run_script(main := lambda args: print('\\u65e5.mp4'), Args)"
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (0, "\\u65e5.mp4\n"), done.stderr

@@ -235,3 +235,23 @@ def test_the_table_counts_repeated_frames_and_tells_of_copies(tmp_path, capsys):
     repeats = {name: row["repeats"] for name, row in table.items()}
     assert repeats == {"still": 400, "moving": 0, "copy": 0}
     assert "warning: copy and moving hold the same pixels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fps": 0},
+        {"fps": float("nan")},
+        {"fps": -2},
+        {"sha256": ["a"]},
+        {"frames": float("inf")},
+        {"frames": "many"},
+    ],
+)
+def test_a_run_whose_json_cannot_be_is_one_line(tmp_path, changes):
+    path = write_run(tmp_path, "run", np.zeros((3, *FRAME_SHAPE), dtype=np.uint8))
+    meta = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(meta | changes))
+    with pytest.raises(ValueError, match=r"run.npy: not a readable run \(.*delete it") as caught:
+        find_runs(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -224,7 +224,7 @@ def test_an_import_into_its_own_folder_can_be_repeated(tmp_path, capsys):
     (tmp_path / "0.png").unlink()
     with pytest.raises(ValueError, match="1 of 1 inputs failed"):
         prepare(tmp_path, tmp_path)
-    assert "made with source_files 2: pass --overwrite" in capsys.readouterr().err
+    assert "made with source_files 2, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -276,3 +276,26 @@ def test_half_a_run_is_named(tmp_path, capsys):
     (tmp_path / "prepare_report.json").write_text(json.dumps({}))
     assert list(lengths(tmp_path)) == ["c"]
     assert "left out, without their pixels or JSON: a.npy, b.json\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("as_index", [False, True])
+def test_frames_that_were_replaced_are_not_already_there(tmp_path, capsys, as_index):
+    """The same names and sizes, other pictures."""
+    folder = tmp_path / "film"
+    folder.mkdir()
+    frames = [np.full((144, 160, 3), 20 * k, dtype=np.uint8) for k in range(12)]
+    for k, frame in enumerate(frames):
+        np.save(folder / f"{k:03}.npy", frame)
+    source = folder
+    if as_index:
+        source = tmp_path / "film_index.json"
+        entries = [{"path": f"film/{k:03}.npy"} for k in range(12)]
+        source.write_text(json.dumps({"frames": entries}))
+    for _ in range(2):
+        prepare(tmp_path / "out", source)
+    assert "already there" in capsys.readouterr().out
+    for k, frame in enumerate(frames):
+        np.save(folder / f"{k:03}.npy", frame + 5)
+    with pytest.raises(ValueError, match="1 of 1 inputs failed"):
+        prepare(tmp_path / "out", source)
+    assert "pass --overwrite" in capsys.readouterr().err

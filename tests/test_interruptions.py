@@ -17,11 +17,11 @@ import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
 from cli import Terminated
-from files import append_line, read_json, write_json, write_whole, writes_alone
+from files import append_line, read_json, sole_writer, write_json, write_whole, writes_alone
 from games.game import ROOT
 from tests.synthetic_runs import write_walks
 from tests.tiny_training import ppo_args, reward_args, visual_args, write_ppo_artefacts
-from training import event_log
+from training import Interrupt, event_log
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_figures_that_find_no_room_name_their_folder_and_leave_no_traceback(tmp_
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("training", TRAININGS)
 def test_ctrl_c_and_sigterm_save_and_the_same_command_goes_on(
     training, number, inputs, tmp_path, monkeypatch, capsys
@@ -118,7 +118,7 @@ def test_ctrl_c_and_sigterm_save_and_the_same_command_goes_on(
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
         patch.setattr(torch.Tensor, "backward", interrupted)
-        with pytest.raises(Terminated if number == signal.SIGTERM else KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else Terminated):
             script.main(args)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert "the same command goes on from there" in capsys.readouterr().out
@@ -187,3 +187,50 @@ def _held(folder: Path):
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):
         yield
+
+
+def test_a_folder_that_cannot_be_is_named_and_not_its_lock(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"pass another --out.*file'$"):
+        with sole_writer(tmp_path / "file"):
+            pass
+
+
+def test_ctrl_c_stops_in_order_where_nobody_reads_any_more(monkeypatch):
+    """As in `… | tee log`: the terminal stops tee as well."""
+
+    def no_reader(*args):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", no_reader)
+    with Interrupt("step") as interrupt:
+        signal.raise_signal(signal.SIGINT)
+    assert interrupt.wanted is KeyboardInterrupt
+
+
+def test_an_output_that_nobody_reads_is_one_line(tmp_path):
+    code = "import cli, dataclasses, time\nArgs = dataclasses.make_dataclass('Args', [])\n"
+    code += "cli.run_script(main := lambda args: [print('x' * 999) for _ in range(999)], Args)"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", code], text=True, cwd=ROOT, **pipes)
+    process.stdout.close()
+    assert process.stderr.read().startswith("error: nobody reads what this prints any more")
+    assert process.wait() == 2
+
+
+def test_a_refused_reward_training_replaces_nothing(inputs, tmp_path):
+    args = reward_args(inputs, tmp_path)
+    train_reward_model.main(args)
+    before = content(tmp_path)
+    for changes in ({"seed": 3}, {"min_gap_frames": 10, "max_gap_frames": 3}):
+        with pytest.raises(ValueError, match=r"seed 0, got 3|expected --max-gap-frames of"):
+            train_reward_model.main(replace(args, path_reach=3.0, **changes))
+        assert content(tmp_path) == before
+
+
+def test_a_policy_of_somebody_else_is_not_replaced(inputs, tmp_path):
+    policy = tmp_path / "policy_final.pkl"
+    policy.write_bytes(b"dear")
+    with pytest.raises(ValueError, match=r"policy_final.pkl .* move it away"):
+        train_with_cnn_reward.main(ppo_args(inputs, tmp_path))
+    assert policy.read_bytes() == b"dear"

@@ -57,7 +57,14 @@ def test_a_stage_whose_file_is_gone_or_changed_is_not_done(harm, tmp_path, capsy
 
 
 @pytest.mark.parametrize(
-    "text", ["", '{"a": {"settings": {}, "wal', "[1, 2]", '{"a": 5}', '{"title": {}}', "\xff"]
+    "text",
+    [
+        *("", '{"a": {"settings": {}, "wal', "[1, 2]", '{"a": 5}', '{"title": {}}', "\xff"),
+        *(
+            '{"a": {"settings": {}, "wall_s": "x"}}',
+            '{"a": {"settings": {}, "wall_s": 1, "made": []}}',
+        ),
+    ],
 )
 def test_a_record_that_is_cut_or_foreign_is_one_line_and_stays(text, tmp_path):
     record, ran = tmp_path / "stages.json", []
@@ -69,7 +76,15 @@ def test_a_record_that_is_cut_or_foreign_is_one_line_and_stays(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row", ['{"loss": 1}', "5", '{"iteration": "first"}', "epoch,loss", "\xff\xfe"]
+    "row",
+    [
+        '{"loss": 1}',
+        "5",
+        '{"iteration": "first"}',
+        '{"iteration": Infinity}',
+        "epoch,loss",
+        "\xff\xfe",
+    ],
 )
 def test_a_table_of_somebody_else_is_not_overwritten(row, inputs, tmp_path):
     metrics = tmp_path / "metrics.jsonl"

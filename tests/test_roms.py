@@ -9,6 +9,7 @@ import pytest
 from emurust import VecGameBoy
 
 from games.game import BUNDLED_ROM, find_game, known_games, read_milestones
+from games.rom import find_battery_save
 
 ROM = BUNDLED_ROM.read_bytes()
 
@@ -144,7 +145,9 @@ def test_damaged_and_other_archives_are_named(tmp_path):
         assert "\n" not in str(caught.value)
     for content, kind in ((b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "RAR")):
         path.write_bytes(content + ROM)
-        with pytest.raises(ValueError, match=rf"game.zip is a {kind} archive: unpack it"):
+        with pytest.raises(
+            ValueError, match=rf"game.zip is a {kind} archive, or holds one: unpack it"
+        ):
             find_game(path)
 
 
@@ -289,3 +292,30 @@ def test_two_tables_of_one_ROM_are_named(tmp_path):
         (tmp_path / name / "milestones.toml").write_text(GOOD)
     with pytest.raises(ValueError, match=r"b/milestones.toml: mine has the same rom_sha1"):
         known_games(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["./red.gb", "roms//red.gb"])
+def test_a_zip_may_spell_its_paths_in_any_way(name, tmp_path):
+    path = zipped(tmp_path / "game.zip", **{name: ROM})
+    assert find_game(path).rom == ROM
+
+
+def test_what_is_packed_twice_is_told(tmp_path):
+    inner = zipped(tmp_path / "inner.zip", **{"red.gb": ROM}).read_bytes()
+    tar = b"\0" * 257 + b"ustar" + b"\0" * 40_000
+    for content, kind in (
+        (gzip.compress(inner), "zip"),
+        (gzip.compress(gzip.compress(ROM)), "gzip"),
+        (gzip.compress(tar), "tar"),
+        (tar, "tar"),
+    ):
+        path = tmp_path / "game.gz"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"game.gz is a {kind} archive, or holds one: unpack"):
+            find_game(path)
+
+
+def test_a_save_is_found_whatever_the_case_of_its_name(tmp_path):
+    (tmp_path / "red.gb").write_bytes(ROM)
+    (tmp_path / "RED.SAV").write_bytes(b"save")
+    assert find_battery_save(tmp_path / "red.gb") == tmp_path / "RED.SAV"

@@ -347,10 +347,16 @@ def prepare_input(
     """
     check_input(path, name)
     source_name = compose(printable(absolute(path).name))
-    size = len(single_frames.list_folder(path)) if path.is_dir() else path.stat().st_size
+    if is_video(path):
+        of_source = {"source_bytes": path.stat().st_size}
+    else:
+        stats = [file.stat() for file in [path, *single_frames.list_files(path)] if file.is_file()]
+        newest = max((stat.st_mtime_ns for stat in stats), default=0)
+        size = sum(stat.st_size for stat in stats)
+        of_source = {"source_files": len(stats), "source_bytes": size, "source_changed": newest}
     request = {
         "source": source_name,
-        "source_bytes" if path.is_file() else "source_files": size,
+        **of_source,
         "fps": args.fps,
         "shades": args.shades,
         "drop": sorted(args.drop),
