@@ -16,6 +16,8 @@ from models.dynamics import Dynamics, DynamicsConfig, load_dynamics
 from models.reward_model import load_reward_model
 from models.tokenizer import load_encoder, load_tokenizer
 from tests.synthetic_runs import walk_frames, write_walks
+from tests.tiny_training import reward_args as reward
+from tests.tiny_training import visual_args as visual
 from training import learning_rate, training_progress
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,36 +26,6 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return write_walks(tmp_path_factory.mktemp("walks"), count=3, length=40)
-
-
-def visual(data: Path, out: Path, **changes) -> pretrain_visual.Args:
-    settings = {
-        "epochs": 2,
-        "dynamics_epochs": 2,
-        "batch_size": 4,
-        "steps_per_epoch": 3,
-        "grey": True,
-        "half_size": True,
-        "widths": (8, 8, 8, 8),
-        "dynamics_width": 16,
-        "dynamics_depth": 1,
-        "lpips_weight": 0.0,
-        "device": "cpu",
-    }
-    return pretrain_visual.Args(data=data, out=out, **settings | changes)
-
-
-def reward(data: Path, out: Path, **changes) -> train_reward_model.Args:
-    settings = {
-        "epochs": 2,
-        "batch_size": 4,
-        "steps_per_epoch": 3,
-        "backbone": "small",
-        "grey": True,
-        "half_size": True,
-        "device": "cpu",
-    }
-    return train_reward_model.Args(data=data, out=out, **settings | changes)
 
 
 def assert_same_weights(a: torch.nn.Module, b: torch.nn.Module) -> None:

@@ -19,54 +19,28 @@ from curriculum import CurriculumEnvs, Start, play_masks
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM, find_game
-from games.movie import read_movie
 from models.actor_critic import Outlook, load_policy
 from models.alignment import fit_path
 from models.archive import Entry
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import load_checkpoint
 from models.follower import Follower, follow_run
 from models.path import load_path, save_path
 from models.progress import PathProgress
-from models.reward_model import RewardModel, RewardModelConfig
-from models.tokenizer import Encoder, TokenizerConfig
+from tests.tiny_training import MOVIE, ppo_args, write_ppo_artefacts
 
 GAME = find_game(BUNDLED_ROM)
 INTRO = BUNDLED_ROM.parent / "intro.txt"
-MOVIE = read_movie(BUNDLED_ROM.parent / "movies" / "run_00.txt")
 
 
 @pytest.fixture(scope="module")
 def artefacts(tmp_path_factory):
     """A path along one recorded run, a random encoder, a random reward model."""
-    directory = tmp_path_factory.mktemp("artefacts")
-    run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE)])
-    save_path(directory / "reward_path.pkl", fit_path([run]))
-    torch.manual_seed(0)
-    config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
-    encoder = Encoder(config).state_dict()
-    save_checkpoint(directory / "pretrained_encoder.pkl", "encoder", config, encoder)
-    config = RewardModelConfig("small", grey=True, half_size=True)
-    model = RewardModel(config).state_dict()
-    save_checkpoint(directory / "reward_resnet34.pkl", "reward_model", config, model)
-    return directory
+    return write_ppo_artefacts(tmp_path_factory.mktemp("artefacts"))
 
 
 @pytest.fixture
 def args(artefacts, tmp_path):
-    return training_script.Args(
-        rom=BUNDLED_ROM,
-        reward_model=artefacts / "reward_path.pkl",
-        pretrained_encoder=artefacts / "pretrained_encoder.pkl",
-        reward_interval=1,
-        num_envs=4,
-        num_steps=8,
-        episode_steps=12,
-        iterations=4,
-        save_every=2,
-        hidden=16,
-        out=tmp_path / "checkpoints",
-        device="cpu",
-    )
+    return ppo_args(artefacts, tmp_path / "checkpoints")
 
 
 def make_envs(args, **changes):
