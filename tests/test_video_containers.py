@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.speedruns.survey import check_kinds
 from tests.videos import encode, numbers, picture, take
 
 
@@ -166,3 +167,31 @@ def test_a_picture_that_changes_size_is_brought_to_the_commonest(tmp_path, capsy
     run = take(video, tmp_path / "out", crop="0,0,320,288", shades=4)
     assert numbers(run) == list(range(80))
     assert "picture of 160x144 to 320x288" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sound_first", [True, False])
+def test_a_stream_that_turns_from_sound_to_video_is_told(tmp_path, capsys, sound_first):
+    parts = [
+        encode(tmp_path / "silent.ts", pictures(50)).read_bytes(),
+        encode(tmp_path / "loud.ts", pictures(50), sound=(0, 12)).read_bytes(),
+    ]
+    video = tmp_path / "run.ts"
+    video.write_bytes(b"".join(reversed(parts) if sound_first else parts))
+    with pytest.raises(ValueError, match="inputs failed"):
+        take(video, tmp_path / "out")
+    change = "audio first and video later" if sound_first else "video first and audio later"
+    assert f"{change}: split the file" in capsys.readouterr().err
+
+
+def test_a_video_stream_that_appears_late_is_told():
+    check_kinds({0: "video"}, {0: "video", 1: "audio", 2: "data"})
+    with pytest.raises(ValueError, match="nothing first and video later"):
+        check_kinds({0: "video"}, {0: "video", 1: "video"})
+
+
+def test_a_codec_that_is_not_known_is_told(tmp_path, capsys):
+    video = encode(tmp_path / "run.mkv", pictures(12))
+    video.write_bytes(video.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/XYZ"))
+    with pytest.raises(ValueError, match="inputs failed"):
+        take(video, tmp_path / "out")
+    assert "a codec that FFmpeg knows, got another: convert it" in capsys.readouterr().err

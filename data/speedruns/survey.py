@@ -4,7 +4,7 @@ What it says of itself is taken for a promise, which the pictures keep or not: h
 stream is the video, and which picture is shown when.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -98,9 +98,13 @@ class Tally:
 
 
 def survey_video(path: Path) -> Survey:
-    """Read all packets of a video. Raises ValueError when it has no moving pictures."""
+    """Read all packets of a video.
+
+    Raises ValueError when it has no moving pictures, or not in the same stream all along.
+    """
     with open_container(path) as container:
-        tallies = [Tally() for _ in container.streams]
+        kinds = {stream.index: stream.type for stream in container.streams}
+        tallies: dict[int, Tally] = defaultdict(Tally)
         cut, place = False, 0
         try:
             for packet in container.demux():
@@ -110,6 +114,7 @@ def survey_video(path: Path) -> Survey:
                     place = max(place, (packet.pos or 0) + packet.size)
         except av.FFmpegError:
             cut = True
+        check_kinds(kinds, {stream.index: stream.type for stream in container.streams})
         joinable = container.format.flags & av.format.Flags.ts_discont.value  # promises no length
         stream, others = choose_stream(container, tallies)
         tally, unit = tallies[stream.index], float(stream.time_base)
@@ -151,12 +156,24 @@ def find_header(path: Path, start: int) -> bool:
         return any(content.find(header, start) >= 0 for header in HEADERS)
 
 
+def check_kinds(before: dict[int, str], after: dict[int, str]) -> None:
+    """Raise ValueError when reading a file showed that a stream begins or ends to be video."""
+    for index, kind in after.items():
+        known = before.get(index, "nothing")
+        if kind != known and "video" in (kind, known):
+            raise ValueError(
+                f"expected the same streams all along, got one that is {known} first and {kind} "
+                "later: split the file where it was joined, or convert it with ffmpeg"
+            )
+
+
 def choose_stream(
-    container: av.container.InputContainer, tallies: list[Tally]
+    container: av.container.InputContainer, tallies: dict[int, Tally]
 ) -> tuple[av.VideoStream, int]:
     """Return the stream that shows most pixels in all, and how many others move.
 
-    Covers and thumbnails are passed over. Raises ValueError when there is no other.
+    Covers and thumbnails are passed over. Raises ValueError when there is no other, or one of a
+    codec that is not known.
     """
     still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     moving = [
@@ -166,6 +183,10 @@ def choose_stream(
     ]
     if not moving:
         raise ValueError("expected a video, got a file without moving pictures")
+    if any(stream.codec_context is None for stream in moving):
+        raise ValueError(
+            "expected a video in a codec that FFmpeg knows, got another: convert it first"
+        )
 
     def shown(stream: av.VideoStream) -> tuple[bool, int]:
         pictures = tallies[stream.index].pictures
