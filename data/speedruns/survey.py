@@ -6,18 +6,25 @@ stream is the video, and which picture is shown when.
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
 
+from data.speedruns.elements import check_ends
+
 LONGEST_STILL = 10.0  # seconds from one picture to the next; more is a clock that jumps
-HEADERS = (b"ftyp", b"FLV\x01")  # of containers that end where another file was appended
 PROBE = {"probesize": str(32 << 20), "analyzeduration": str(600 * 10**6)}  # pictures may come late
 
 
 def open_container(path: Path) -> av.container.InputContainer:
-    return av.open(str(path), options=PROBE)
+    """Open a video. Raises ValueError for a file in which FFmpeg finds none."""
+    try:
+        return av.open(str(path), options=PROBE)
+    except (av.InvalidDataError, av.EOFError) as error:
+        raise ValueError(
+            "expected a video, got none that FFmpeg can open, or one that was cut: "
+            "get a whole file (a .mp4 or .mov often has its index at the end)"
+        ) from error
 
 
 @dataclass
@@ -41,7 +48,7 @@ class Survey:
     lacking: float
     """seconds that the container promises beyond what is there; 0 where it cannot know"""
     cut: bool
-    """the file ends within a packet"""
+    """the file ends within a packet or another of its elements"""
     appended: bool
     """another file follows in it, which cannot be read"""
 
@@ -134,6 +141,7 @@ def survey_video(path: Path) -> Survey:
         elif container.duration and not joinable:
             ends = [tallies[each.index].end * float(each.time_base) for each in container.streams]
             lacking = container.duration / av.time_base - max(ends)
+        ends_early, appended = check_ends(path, container.format.name, place)
         guessed = not tally.reorders and (tally.differs or stream.codec_context.has_b_frames)
         stamps = "pts" if tally.has_pts and not guessed else None if tally.last is None else "dts"
         return Survey(
@@ -145,15 +153,9 @@ def survey_video(path: Path) -> Survey:
             interval=interval,
             seconds=seconds,
             lacking=max(lacking, 0.0),
-            cut=cut and not joinable,
-            appended=find_header(path, place),
+            cut=ends_early or (cut and not joinable),
+            appended=appended,
         )
-
-
-def find_header(path: Path, start: int) -> bool:
-    """Tell whether another file begins in a file, from byte `start` on."""
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return any(content.find(header, start) >= 0 for header in HEADERS)
 
 
 def check_kinds(before: dict[int, str], after: dict[int, str]) -> None:
