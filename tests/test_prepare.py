@@ -116,7 +116,7 @@ def test_a_broken_video_is_reported_and_the_rest_is_kept(video, tmp_path):
     command = ["data/speedruns/prepare.py", broken, sound, video, "--crop", crop, "--out", out]
     done = run_script(*command)
     assert done.returncode == 2
-    assert f"failed: {broken}: Invalid data" in done.stderr
+    assert f"failed: {broken}: expected a video, got none" in done.stderr
     assert f"failed: {sound}: expected a video" in done.stderr
     assert "error: 2 of 3 inputs failed" in done.stderr and "Traceback" not in done.stderr
     assert [run.name for run in find_runs(out)] == ["run"]

@@ -1,12 +1,14 @@
 """What a container says of its pictures, checked against them: length, stream, shape, fields."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from data.speedruns.survey import check_kinds
 from tests.videos import encode, numbers, picture, take
 
 
@@ -38,10 +40,18 @@ def test_a_file_that_is_cut_is_told_and_kept_on_request(tmp_path, capsys, suffix
     assert run.meta["notes"]["truncated"] and 55 < run.num_frames < 90
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "flv"])
-def test_a_file_appended_to_another_is_not_lost_without_a_word(tmp_path, capsys, suffix):
-    video = encode(tmp_path / f"run.{suffix}", pictures(40))
-    video.write_bytes(2 * video.read_bytes())
+@pytest.mark.parametrize(
+    ("suffix", "second"),
+    [
+        *[("mp4", "mp4"), ("flv", "flv"), ("wmv", "wmv"), ("mp4", "mkv"), ("mp4", "avi")],
+        *[("mp4", "ts"), ("avi", "mp4"), ("mkv", "mp4"), ("mkv", "ts"), ("flv", "mkv")],
+    ],
+)
+def test_a_file_appended_to_another_is_not_lost_without_a_word(tmp_path, capsys, suffix, second):
+    codec = {"wmv": "wmv2"}.get(suffix, "libx264")
+    video = encode(tmp_path / f"run.{suffix}", pictures(40), codec=codec)
+    more = encode(tmp_path / f"more.{second}", pictures(12), codec=codec)
+    video.write_bytes(video.read_bytes() + more.read_bytes())
     with pytest.raises(ValueError, match="inputs failed"):
         take(video, tmp_path / "out")
     assert "up to 0:00:10, where another file is appended" in capsys.readouterr().err
@@ -166,3 +176,93 @@ def test_a_picture_that_changes_size_is_brought_to_the_commonest(tmp_path, capsy
     run = take(video, tmp_path / "out", crop="0,0,320,288", shades=4)
     assert numbers(run) == list(range(80))
     assert "picture of 160x144 to 320x288" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sound_first", [True, False])
+def test_a_stream_that_turns_from_sound_to_video_is_told(tmp_path, capsys, sound_first):
+    parts = [
+        encode(tmp_path / "silent.ts", pictures(50)).read_bytes(),
+        encode(tmp_path / "loud.ts", pictures(50), sound=(0, 12)).read_bytes(),
+    ]
+    video = tmp_path / "run.ts"
+    video.write_bytes(b"".join(reversed(parts) if sound_first else parts))
+    with pytest.raises(ValueError, match="inputs failed"):
+        take(video, tmp_path / "out")
+    change = "audio first and video later" if sound_first else "video first and audio later"
+    assert f"{change}: split the file" in capsys.readouterr().err
+
+
+def test_a_video_stream_that_appears_late_is_told():
+    check_kinds({0: "video"}, {0: "video", 1: "audio", 2: "data"})
+    with pytest.raises(ValueError, match="nothing first and video later"):
+        check_kinds({0: "video"}, {0: "video", 1: "video"})
+
+
+def test_a_codec_that_is_not_known_is_told(tmp_path, capsys):
+    video = encode(tmp_path / "run.mkv", pictures(12))
+    video.write_bytes(video.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/XYZ"))
+    with pytest.raises(ValueError, match="inputs failed"):
+        take(video, tmp_path / "out")
+    assert "a codec that FFmpeg knows, got another: convert it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+def test_files_that_ffmpeg_reads_joined_are_taken_joined(tmp_path, suffix):
+    video = encode(tmp_path / f"run.{suffix}", pictures(20))
+    more = encode(tmp_path / f"more.{suffix}", pictures(20, first=20))
+    video.write_bytes(video.read_bytes() + more.read_bytes())
+    run = take(video, tmp_path / "out")
+    assert numbers(run) == list(range(40)) and not run.meta["notes"]["truncated"]
+
+
+@pytest.mark.parametrize("end", [b"\0" * 5000, b"TAG".ljust(128, b"x")], ids=["zeros", "tag"])
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "mp4", "wmv"])
+def test_what_holds_no_video_may_follow(tmp_path, suffix, end):
+    codec = {"wmv": "wmv2"}.get(suffix, "libx264")
+    video = encode(tmp_path / f"run.{suffix}", pictures(20), codec=codec)
+    video.write_bytes(video.read_bytes() + end)
+    run = take(video, tmp_path / "out")
+    assert numbers(run) == list(range(20)) and not run.meta["notes"]["truncated"]
+
+
+def test_metadata_that_reads_like_a_header_is_no_file(tmp_path):
+    video = encode(tmp_path / "run.mp4", pictures(20))
+    content, text = video.read_bytes(), b"an ftyp is in FLV\x01".ljust(2000)
+    video.write_bytes(content + (8 + len(text)).to_bytes(4, "big") + b"free" + text)
+    assert numbers(take(video, tmp_path / "out")) == list(range(20))
+
+
+def write(path: Path) -> Path:
+    """Write 40 pictures, as `encode` does, for containers that it does not know as well."""
+    if path.suffix == ".gif":
+        first, *rest = [Image.fromarray(frame) for frame in pictures(40)]
+        first.save(path, save_all=True, append_images=rest, duration=250)
+    elif path.suffix == ".y4m":
+        planes = [b"FRAME\n" + frame[..., 0].tobytes() for frame in pictures(40)]
+        path.write_bytes(b"YUV4MPEG2 W160 H144 F4:1 Cmono\n" + b"".join(planes))
+    elif path.suffix == ".wmv":
+        encode(path, pictures(40), codec="wmv2")
+    else:
+        encode(path, pictures(40), container={"movflags": "frag_keyframe+empty_moov"}, g="12")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["wmv", "gif", "y4m", "mp4"])
+def test_a_cut_that_no_packet_shows_is_told(tmp_path, capsys, suffix):
+    video = write(tmp_path / f"run.{suffix}")
+    whole = take(video, tmp_path / "whole")
+    assert numbers(whole) == list(range(40)) and not whole.meta["notes"]["truncated"]
+    content = video.read_bytes()[: video.stat().st_size * 57 // 100].rstrip(b"\0;")
+    video.write_bytes(content)
+    with pytest.raises(ValueError, match="inputs failed"):
+        take(video, tmp_path / "out")
+    assert "get a whole file, or pass --keep-truncated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.6])
+def test_a_file_that_is_cut_before_its_index_is_told(tmp_path, capsys, share):
+    video = encode(tmp_path / "run.mp4", pictures(20))
+    video.write_bytes(video.read_bytes()[: int(video.stat().st_size * share)])
+    with pytest.raises(ValueError, match="inputs failed"):
+        take(video, tmp_path / "out")
+    assert "or one that was cut: get a whole file" in capsys.readouterr().err

@@ -4,20 +4,27 @@ What it says of itself is taken for a promise, which the pictures keep or not: h
 stream is the video, and which picture is shown when.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
 
+from data.speedruns.elements import check_ends
+
 LONGEST_STILL = 10.0  # seconds from one picture to the next; more is a clock that jumps
-HEADERS = (b"ftyp", b"FLV\x01")  # of containers that end where another file was appended
 PROBE = {"probesize": str(32 << 20), "analyzeduration": str(600 * 10**6)}  # pictures may come late
 
 
 def open_container(path: Path) -> av.container.InputContainer:
-    return av.open(str(path), options=PROBE)
+    """Open a video. Raises ValueError for a file in which FFmpeg finds none."""
+    try:
+        return av.open(str(path), options=PROBE)
+    except (av.InvalidDataError, av.EOFError) as error:
+        raise ValueError(
+            "expected a video, got none that FFmpeg can open, or one that was cut: "
+            "get a whole file (a .mp4 or .mov often has its index at the end)"
+        ) from error
 
 
 @dataclass
@@ -41,7 +48,7 @@ class Survey:
     lacking: float
     """seconds that the container promises beyond what is there; 0 where it cannot know"""
     cut: bool
-    """the file ends within a packet"""
+    """the file ends within a packet or another of its elements"""
     appended: bool
     """another file follows in it, which cannot be read"""
 
@@ -98,9 +105,13 @@ class Tally:
 
 
 def survey_video(path: Path) -> Survey:
-    """Read all packets of a video. Raises ValueError when it has no moving pictures."""
+    """Read all packets of a video.
+
+    Raises ValueError when it has no moving pictures, or not in the same stream all along.
+    """
     with open_container(path) as container:
-        tallies = [Tally() for _ in container.streams]
+        kinds = {stream.index: stream.type for stream in container.streams}
+        tallies: dict[int, Tally] = defaultdict(Tally)
         cut, place = False, 0
         try:
             for packet in container.demux():
@@ -110,6 +121,7 @@ def survey_video(path: Path) -> Survey:
                     place = max(place, (packet.pos or 0) + packet.size)
         except av.FFmpegError:
             cut = True
+        check_kinds(kinds, {stream.index: stream.type for stream in container.streams})
         joinable = container.format.flags & av.format.Flags.ts_discont.value  # promises no length
         stream, others = choose_stream(container, tallies)
         tally, unit = tallies[stream.index], float(stream.time_base)
@@ -129,6 +141,7 @@ def survey_video(path: Path) -> Survey:
         elif container.duration and not joinable:
             ends = [tallies[each.index].end * float(each.time_base) for each in container.streams]
             lacking = container.duration / av.time_base - max(ends)
+        ends_early, appended = check_ends(path, container.format.name, place)
         guessed = not tally.reorders and (tally.differs or stream.codec_context.has_b_frames)
         stamps = "pts" if tally.has_pts and not guessed else None if tally.last is None else "dts"
         return Survey(
@@ -140,23 +153,29 @@ def survey_video(path: Path) -> Survey:
             interval=interval,
             seconds=seconds,
             lacking=max(lacking, 0.0),
-            cut=cut and not joinable,
-            appended=find_header(path, place),
+            cut=ends_early or (cut and not joinable),
+            appended=appended,
         )
 
 
-def find_header(path: Path, start: int) -> bool:
-    """Tell whether another file begins in a file, from byte `start` on."""
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return any(content.find(header, start) >= 0 for header in HEADERS)
+def check_kinds(before: dict[int, str], after: dict[int, str]) -> None:
+    """Raise ValueError when reading a file showed that a stream begins or ends to be video."""
+    for index, kind in after.items():
+        known = before.get(index, "nothing")
+        if kind != known and "video" in (kind, known):
+            raise ValueError(
+                f"expected the same streams all along, got one that is {known} first and {kind} "
+                "later: split the file where it was joined, or convert it with ffmpeg"
+            )
 
 
 def choose_stream(
-    container: av.container.InputContainer, tallies: list[Tally]
+    container: av.container.InputContainer, tallies: dict[int, Tally]
 ) -> tuple[av.VideoStream, int]:
     """Return the stream that shows most pixels in all, and how many others move.
 
-    Covers and thumbnails are passed over. Raises ValueError when there is no other.
+    Covers and thumbnails are passed over. Raises ValueError when there is no other, or one of a
+    codec that is not known.
     """
     still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     moving = [
@@ -166,6 +185,10 @@ def choose_stream(
     ]
     if not moving:
         raise ValueError("expected a video, got a file without moving pictures")
+    if any(stream.codec_context is None for stream in moving):
+        raise ValueError(
+            "expected a video in a codec that FFmpeg knows, got another: convert it first"
+        )
 
     def shown(stream: av.VideoStream) -> tuple[bool, int]:
         pictures = tallies[stream.index].pictures
