@@ -254,7 +254,7 @@ class Interrupt:
         error = KeyboardInterrupt if number == signal.SIGINT else Terminated
         if self.wanted is None:
             self.wanted, self.since = error, time.monotonic()
-            with contextlib.suppress(OSError, RuntimeError):  # nobody reads, or it is within a print
+            with contextlib.suppress(OSError, RuntimeError):  # no reader; or in a print
                 print(f"\nstopping after this {self.unit}; Ctrl-C again to stop at once")
         elif time.monotonic() - self.since > 1:
             raise error
