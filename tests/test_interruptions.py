@@ -95,6 +95,15 @@ def test_figures_that_find_no_room_name_their_folder_and_leave_no_traceback(tmp_
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.fixture
+def heeds_hang_up():
+    """As in a terminal, also where these tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeds_hang_up")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("training", TRAININGS)
 def test_ctrl_c_and_sigterm_save_and_the_same_command_goes_on(
