@@ -433,10 +433,8 @@ def main(args: Args) -> dict:
             ".npy or .png frames (name a folder of videos by itself)"
         )
     runs, failed, stop = [], {}, Event()
-    with (
-        sole_writer(args.out),
-        ThreadPoolExecutor(args.workers) as pool,
-    ):  # FFmpeg and NumPy work without the GIL
+    # Threads will do: FFmpeg and NumPy work without the GIL.
+    with sole_writer(args.out), ThreadPoolExecutor(args.workers) as pool:
         try:
             futures = {
                 path: pool.submit(
