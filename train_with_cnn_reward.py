@@ -125,7 +125,7 @@ class Args(CurriculumConfig):
     snapshots: Count = 20
     """policies kept along the way as policy_<iteration>.pkl, evenly spaced"""
     fresh: bool = False
-    """start over, even when there is a training state to go on from"""
+    """start over, even when there is a training state to go on from; its snapshots are deleted"""
     time_limit_minutes: NotNegative | None = None
     """stop after this much wall time, as if the iterations were done"""
 
@@ -700,7 +700,7 @@ def main(args: Args) -> dict:
     args.out.mkdir(parents=True, exist_ok=True)
     (state_path,), metrics_path = state_paths(args), args.out / "metrics.jsonl"
     if args.fresh:
-        forget([state_path])
+        forget([state_path, *args.out.glob("policy_[0-9]*.pkl")])
     done, seconds = resume(agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cli import Count, NotNegative, Positive, Seed, Terminated, hang_up
 from data.frames import Run
-from models.checkpoint import fitting, load_checkpoint, save_checkpoint, tensors_in
+from models.checkpoint import first_not_finite, fitting, load_checkpoint, save_checkpoint
 
 STATE_KIND = "training_state"
 WARMUP_STEPS = 50
@@ -228,7 +228,7 @@ class FiniteLoss:
 
     def ended_at(self, step: int, state: dict) -> int | None:
         """Return since when losses, or by step `step` tensors in `state`, are not finite."""
-        if self.since < 0 and all(tensor.isfinite().all() for _, tensor in tensors_in(state)):
+        if self.since < 0 and not first_not_finite(state):
             return None
         return int(self.since) if self.since >= 0 else step
 

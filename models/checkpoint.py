@@ -44,9 +44,8 @@ def save_checkpoint(path: Path | str, kind: str, config: Any, state_dict: dict, 
     Raises ValueError for numbers that are not finite, OSError, which names the file, for a full
     disk.
     """
-    for name, tensor in tensors_in(state_dict):
-        if not tensor.isfinite().all():
-            raise ValueError(f"{path} was not written: {name} is not finite")
+    if name := first_not_finite(state_dict):
+        raise ValueError(f"{path} was not written: {name} is not finite")
     content = {
         "kind": kind,
         "schema_version": SCHEMA_VERSION,
@@ -69,11 +68,17 @@ def tensors_in(part: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
             yield from tensors_in(value, f"{name}.{key}" if name else str(key))
 
 
+def first_not_finite(state: Any) -> str | None:
+    """Return the name of the first tensor in nested dicts that holds NaN or infinity, if one."""
+    tensors = tensors_in(state)
+    return next((name for name, tensor in tensors if not tensor.isfinite().all()), None)
+
+
 def load_checkpoint(path: Path | str, kind: str) -> dict:
     """Read an artefact onto the CPU: `{"config": dict, "state_dict": dict, …extras}`.
 
     Raises ArtefactError, one line, when the file is missing, damaged, of another kind or version,
-    or holds anything but tensors and plain values.
+    or holds anything but tensors and plain values, or numbers that are not finite.
     """
     path, remedy = Path(path), _remedy(kind)
     if not path.is_file():
@@ -94,6 +99,8 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
         raise ArtefactError(
             f"{path}: expected schema version {SCHEMA_VERSION}, got {version}: {remedy}"
         )
+    if name := first_not_finite(content.get("state_dict")):
+        raise ArtefactError(f"{path} is damaged ({name} is not finite): {remedy}")
     return content
 
 

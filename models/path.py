@@ -54,7 +54,7 @@ class PathConfig:
     """bins that a belief extends over and a frame is compared with"""
     focus: float = 3.0
     """bins that a frame may fit and still say all that it can; one that fits more says less"""
-    missed: int = 5
+    missed: int = 2
     """shared moments in a row that may be passed without being seen"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""

@@ -1,6 +1,6 @@
 """What a crash costs: a training that is killed and goes on ends as if it had never been.
 
-Each stage is killed at EMURL_FAULTS random moments, 2 by default, each in a run of its own.
+Each stage is killed at EMURL_FAULTS random moments, 1 by default, each in a run of its own.
 """
 
 import json
@@ -19,7 +19,7 @@ import train_with_cnn_reward
 from tests.synthetic_runs import write_walks
 from tests.tiny_training import ppo_args, reward_args, visual_args, write_ppo_artefacts
 
-MOMENTS = int(os.environ.get("EMURL_FAULTS", "2"))
+MOMENTS = int(os.environ.get("EMURL_FAULTS", "1"))
 PROCESSES = multiprocessing.get_context("forkserver")  # each from one in which nothing has run
 SLOW_IMPORTS = ["train_with_cnn_reward", "train_reward_model", "pretrain_visual", "torch._dynamo"]
 PROCESSES.set_forkserver_preload(SLOW_IMPORTS)

@@ -9,7 +9,7 @@ import torch
 import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import ArtefactError, load_checkpoint, save_checkpoint
 from tests.synthetic_runs import write_walks
 from tests.tiny_training import ppo_args, reward_args, visual_args, write_ppo_artefacts
 from training import FiniteLoss
@@ -84,6 +84,21 @@ def test_no_artefact_holds_a_number_that_is_not_finite(tmp_path, wrong):
     with pytest.raises(ValueError, match=r"encoder.pkl was not written: part.0.w is not finite"):
         save_checkpoint(path, "encoder", {}, state)
     assert load_checkpoint(path, "encoder")["state_dict"]["w"].tolist() == [1.0, 1.0]
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"state_dict": state}, path)  # by another hand
+    with pytest.raises(ArtefactError, match=r"encoder.pkl is damaged \(part.0.w is not finite\)"):
+        load_checkpoint(path, "encoder")
+
+
+def test_to_start_over_leaves_no_policy_of_the_training_before(inputs, tmp_path):
+    args = ppo_args(inputs, tmp_path, iterations=2, snapshots=2)
+    train_with_cnn_reward.main(args)
+    assert (tmp_path / "policy_000002.pkl").exists()
+    train_with_cnn_reward.main(replace(args, iterations=1, fresh=True))
+    assert sorted(path.name for path in tmp_path.glob("policy_*")) == [
+        "policy_000001.pkl",
+        "policy_final.pkl",
+    ]
 
 
 def test_a_lower_learning_rate_is_taken_up_by_a_resumed_ppo(inputs, tmp_path):

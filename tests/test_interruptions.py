@@ -1,6 +1,7 @@
 """What comes from outside: a full disk, full memory, Ctrl-C, SIGTERM, a second process."""
 
 import contextlib
+import itertools
 import resource
 import signal
 import subprocess
@@ -104,8 +105,13 @@ def heeds_hang_up():
 
 
 @pytest.mark.usefixtures("heeds_hang_up")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("training", TRAININGS)
+@pytest.mark.parametrize(
+    ("training", "number"),
+    [
+        *itertools.product(TRAININGS, [signal.SIGINT, signal.SIGTERM]),
+        ("reward", signal.SIGHUP),
+    ],
+)
 def test_ctrl_c_and_sigterm_save_and_the_same_command_goes_on(
     training, number, inputs, tmp_path, monkeypatch, capsys
 ):

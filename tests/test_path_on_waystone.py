@@ -41,17 +41,18 @@ def runs():
 
 @pytest.fixture(scope="module")
 def path(runs):
-    return fit_path([frames for name, (frames, _, _) in runs.items() if name not in HELD_OUT])
+    left_out = (*HELD_OUT, DEFEATED)
+    return fit_path([frames for name, (frames, _, _) in runs.items() if name not in left_out])
 
 
 @pytest.fixture(scope="module")
 def milestone_bins(runs, path):
-    """Where on the path the training runs reach each milestone, the median, (16,)."""
+    """Where on the path training runs reach each milestone, the median of a few, (16,)."""
     bins = []
-    for name, (frames, milestones, _) in runs.items():
-        if name not in (*HELD_OUT, DEFEATED):
-            places = follow_run(path, frames) * (path.num_bins - 1)
-            bins.append([places[np.argmax(milestones > number)] for number in range(16)])
+    for name in ("run_00", "run_01", "run_04", "run_05", "run_06"):
+        frames, milestones, _ = runs[name]
+        places = follow_run(path, frames) * (path.num_bins - 1)
+        bins.append([places[np.argmax(milestones > number)] for number in range(16)])
     return np.median(bins, axis=0)
 
 
@@ -62,9 +63,8 @@ def test_held_out_runs_are_followed_to_the_end(runs, path, name):
     assert rank_correlation(progress, np.arange(len(progress))) >= 0.995
 
 
-def test_a_run_with_a_defeat_is_followed_through_it(runs):
+def test_a_run_with_a_defeat_is_followed_through_it(runs, path):
     """Not among those that the path is made of."""
-    path = fit_path([frames for name, (frames, _, _) in runs.items() if name != DEFEATED])
     frames, _, maps = runs[DEFEATED]
     places = follow_run(path, frames) * (path.num_bins - 1)
     (woke_up,) = np.flatnonzero((maps[1:] == player.BEDROOM) & (maps[:-1] == player.ROUTE)) + 1
@@ -97,14 +97,14 @@ def test_recordings_of_another_pace_each_with_a_phase_of_its_own_are_followed():
     """Pictures in the middle of a step of the walk, no two runs with the same."""
     films = {
         movie.stem: sampled_differently(movie, 23, 7 * number % 23)
-        for number, movie in enumerate(MOVIES)
+        for number, movie in enumerate(MOVIES[:6])
     }
-    path = fit_path([film for name, film in films.items() if name not in HELD_OUT])
+    held_out = films.pop(HELD_OUT[0])
+    path = fit_path(list(films.values()))
     assert path.config.bandwidth > 1e-3  # found from the runs
-    for name in HELD_OUT:
-        progress = follow_run(path, films[name])
-        assert progress[-1] >= 0.99
-        assert rank_correlation(progress, np.arange(len(progress))) >= 0.99
+    progress = follow_run(path, held_out)
+    assert progress[-1] >= 0.99
+    assert rank_correlation(progress, np.arange(len(progress))) >= 0.99
 
 
 class Forgetful(Player):
@@ -170,46 +170,37 @@ def test_what_all_runs_do_is_not_passed_by_leaving_it_out(path, milestone_bins, 
     assert places.max() > milestone_bins[number[thing]] - 25  # it has come as far as that
 
 
-def play(buttons, start, path):
-    """Press buttons from a state on the path: returns places before and after each."""
-    game, follower, obs = start
-    row = torch.tensor([0])
-    places = [float(follower.place[0])]
-    for button in buttons:
-        game.step(np.array([player.MASK[button]], dtype=np.uint8), obs)
-        follower.follow(path.project(torch.from_numpy(obs)), row)
-        places.append(follower.progress(row).item() * (path.num_bins - 1))
-    return np.array(places)
-
-
-def along(movie, steps, path):
-    """Play a movie for some steps, following it."""
-    game = VecGameBoy(ROM, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
-    obs = np.zeros(game.obs_shape(), dtype=np.uint8)
-    game.reset(obs)
-    follower = Follower(path, 1)
-    for mask in read_movie(movie)[:steps]:
-        game.step(np.array([mask], dtype=np.uint8), obs)
-        follower.follow(path.project(torch.from_numpy(obs)), torch.tensor([0]))
-    return game, follower, obs
-
-
 TRICKS = {
     "wait": ["-"] * 400,
     "toggle the menu": ["Start", "B"] * 200,
-    "move its cursor": ["Start", *["Down"] * 400],
+    "move its cursor": ["Start", *["Down"] * 399],
     "to and fro": ["Up", "Up", "Down", "Down"] * 100,
     "turn about": ["Left", "Right"] * 200,
 }
 
 
-@pytest.mark.parametrize("trick", TRICKS)
 @pytest.mark.parametrize("steps", [60, 140, 300])
-def test_tricks_earn_nothing(runs, path, trick, steps):
-    """Wherever an agent does the same for ever, its place stays about where it is."""
-    places = play(TRICKS[trick], along(MOVIES[2], steps, path), path)
-    assert places.max() - places[0] < 10
-    assert places[200:].max() - places[200] < 3  # and nothing is won by going on
+def test_tricks_earn_nothing(path, steps):
+    """Wherever an agent does the same for ever, its place stays about where it is.
+
+    After so many steps of a movie, every trick in an emulator of its own.
+    """
+    count = len(TRICKS)
+    game = VecGameBoy(ROM, count, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
+    obs = np.zeros(game.obs_shape(), dtype=np.uint8)
+    game.reset(obs)
+    follower, rows = Follower(path, count), torch.arange(count)
+    movie = [[mask] * count for mask in read_movie(MOVIES[2])[:steps]]
+    tricks = [[player.MASK[b] for b in buttons] for buttons in zip(*TRICKS.values(), strict=True)]
+    places = []
+    for masks in movie + tricks:
+        game.step(np.array(masks, dtype=np.uint8), obs)
+        follower.follow(path.project(torch.from_numpy(obs)), rows)
+        places.append((follower.progress(rows) * (path.num_bins - 1)).numpy())
+    places = np.stack(places[steps - 1 :])
+    for trick, way in zip(TRICKS, places.T, strict=True):
+        assert way.max() - way[0] < 10, trick
+        assert way[200:].max() - way[200] < 3, trick  # and nothing is won by going on
 
 
 def test_the_painting_of_the_end_earns_nothing(runs, path):
