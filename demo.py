@@ -217,6 +217,11 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
     return record
 
 
+def starting_point() -> str:
+    """Return a digest of what everything is made from."""
+    return digest([BUNDLED_ROM, *prepare.find_movies(prepare.Args.movies)])
+
+
 def folder(args: Args) -> Path:
     """Return where everything goes."""
     return args.out or Path("runs") / ("demo" if args.preset == "full" else f"demo-{args.preset}")
@@ -227,8 +232,7 @@ def main(args: Args) -> dict:
     """Run the path and write report.json; returns the report."""
     out = folder(args)
     stages = make_stages(args, out)
-    inputs = digest([BUNDLED_ROM, *prepare.find_movies(prepare.Args.movies)])
-    record = run_stages(stages, out / "stages.json", inputs)
+    record = run_stages(stages, out / "stages.json", starting_point())
     results = record["evaluate"]["results"]
     report = {
         "trained": results["trained"],

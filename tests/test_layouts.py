@@ -9,7 +9,7 @@ from PIL import Image
 from data.speedruns.crop import find_crop
 from tests.layouts import LAYOUTS, try_layout
 
-STEPS = 20  # of the game; `python -m tests.layouts` tries more layouts and seeds
+STEPS = 14  # of the game; `python -m tests.layouts` tries more layouts and seeds
 FOUND = [
     "4.4 times, bilinear",
     "Super Game Boy, 3.5 times",

@@ -1,7 +1,6 @@
 """The two pretraining scripts, run tiny: artefacts, resume, and a user's mistakes."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 
 import pretrain_visual
 import train_reward_model
+from cli import run_script
 from data.frames import find_runs, write_run
 from models.checkpoint import ArtefactError
 from models.dynamics import Dynamics, DynamicsConfig, load_dynamics
@@ -19,8 +19,6 @@ from tests.synthetic_runs import walk_frames, write_walks
 from tests.tiny_training import reward_args as reward
 from tests.tiny_training import visual_args as visual
 from training import learning_rate, training_progress
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -215,9 +213,12 @@ def test_missing_lpips_weights_stop_before_training(data, tmp_path):
         )
 
 
-@pytest.mark.parametrize("script", ["pretrain_visual.py", "train_reward_model.py"])
-def test_missing_data_is_one_line_and_exit_code_2(script, tmp_path):
-    command = [sys.executable, str(ROOT / script), "--data", str(tmp_path / "nowhere")]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert result.returncode == 2
-    assert "prepare.py" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+@pytest.mark.parametrize("script", [pretrain_visual, train_reward_model])
+def test_missing_data_is_one_line_and_exit_code_2(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [script.__file__, "--data", str(tmp_path / "nowhere")])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit:
+        run_script(script.main, script.Args)
+    stderr = capsys.readouterr().err
+    assert exit.value.code == 2
+    assert "prepare.py" in stderr and len(stderr.strip().splitlines()) == 1
