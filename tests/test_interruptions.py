@@ -1,7 +1,6 @@
 """What comes from outside: a full disk, full memory, Ctrl-C, SIGTERM, a second process."""
 
 import contextlib
-import itertools
 import resource
 import signal
 import subprocess
@@ -48,6 +47,15 @@ TRAININGS = {
     "reward": (train_reward_model, reward_args, {"epochs": 2}),
     "ppo": (train_with_cnn_reward, ppo_args, {"iterations": 2, "save_every": 1}),
 }
+
+
+@pytest.fixture(scope="module", params=TRAININGS)
+def uninterrupted(request, inputs, tmp_path_factory) -> tuple:
+    """The script of a training, its flags, and those with which it has run to its end."""
+    script, make_args, settings = TRAININGS[request.param]
+    args = make_args(inputs, tmp_path_factory.mktemp("whole"), **settings)
+    script.main(args)
+    return script, args
 
 
 def content(folder: Path) -> dict[Path, bytes]:
@@ -105,22 +113,20 @@ def heeds_hang_up():
 
 
 @pytest.mark.usefixtures("heeds_hang_up")
-@pytest.mark.parametrize(
-    ("training", "number"),
-    [
-        *itertools.product(TRAININGS, [signal.SIGINT, signal.SIGTERM]),
-        ("reward", signal.SIGHUP),
-    ],
-)
+def test_a_closed_terminal_stops_as_sigterm_does():
+    with Interrupt("step") as interrupt:
+        signal.raise_signal(signal.SIGHUP)
+    assert interrupt.wanted is Terminated
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_save_and_the_same_command_goes_on(
-    training, number, inputs, tmp_path, monkeypatch, capsys
+    number, uninterrupted, tmp_path, monkeypatch, capsys
 ):
-    script, make_args, settings = TRAININGS[training]
-    args = make_args(inputs, tmp_path / "stopped", **settings)
-    if training != "ppo":
+    script, whole = uninterrupted
+    args = replace(whole, out=tmp_path)
+    if script is not train_with_cnn_reward:
         args = replace(args, save_every_seconds=1e6)
-    whole = replace(args, out=tmp_path / "whole")
-    script.main(whole)
     calls, backward = 0, torch.Tensor.backward
 
     def interrupted(*args, **kwargs):

@@ -144,15 +144,19 @@ def test_a_state_that_is_cut_foreign_or_older_is_one_line(training, inputs, tmp_
         assert str(caught.value).endswith("pass --fresh to start over")
 
 
+@pytest.fixture(scope="module")
+def policy_content(inputs, tmp_path_factory) -> dict:
+    out = tmp_path_factory.mktemp("policy")
+    train_with_cnn_reward.main(ppo_args(inputs, out, iterations=1))
+    return load_checkpoint(out / "policy_final.pkl", "policy")
+
+
 @pytest.mark.parametrize(
     "missing", ["rom_sha1", "frame_skip", "start_masks", "iteration", "game", "encoder_config"]
 )
-def test_a_policy_of_an_older_version_is_one_line(missing, inputs, tmp_path):
-    train_with_cnn_reward.main(ppo_args(inputs, tmp_path, iterations=1))
+def test_a_policy_of_an_older_version_is_one_line(missing, policy_content, tmp_path):
     policy = tmp_path / "policy_final.pkl"
-    content = load_checkpoint(policy, "policy")
-    del content[missing]
-    torch.save(content, policy)
+    torch.save({name: part for name, part in policy_content.items() if name != missing}, policy)
     told = evaluate_policy.Args(
         policy=policy, rom=BUNDLED_ROM, steps=2, episodes=1, out=tmp_path / "e", device="cpu"
     )
