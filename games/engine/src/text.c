@@ -2,6 +2,7 @@
 
 #include "font.h"
 #include "hardware.h"
+#include "hooks.h"
 #include "input.h"
 #include "state.h"
 #include "video.h"
@@ -12,7 +13,6 @@
 #define TEXT_ROWS 6
 #define LIST_COLUMNS 9
 #define LINE 18
-#define GLYPHS_A_FRAME 3
 
 const label names[] = {"ROWAN", "MIRA", "TOBI", "WREN"};
 label text_foe;
@@ -103,7 +103,7 @@ static label expansion(char c) {
     case '@': return names[game.name];
     case '&': return text_foe;
     case '#': return number();
-    default: return 0;
+    default: return OTHER_WORD(c);
     }
 }
 
@@ -150,6 +150,7 @@ void say(const char *text) {
     uint8_t mode = game.mode;
     game.mode = TEXT;
     open_box(SCREEN_COLUMNS, TEXT_ROWS);
+    SHOW_BANK(TEXTS_BANK);
     for (;;) {
         text = write_page(text);
         wait_for_a_or_b();
@@ -157,6 +158,7 @@ void say(const char *text) {
         text++; /* the '\f' */
         clear_page();
     }
+    SHOW_BANK(MAPS_BANK);
     close_box();
     game.mode = mode;
 }
