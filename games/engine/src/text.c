@@ -11,7 +11,6 @@
 #define SCREEN_COLUMNS 20
 #define SCREEN_ROWS 18
 #define TEXT_ROWS 6
-#define LIST_COLUMNS 9
 #define LINE 18
 
 const label names[] = {"ROWAN", "MIRA", "TOBI", "WREN"};
@@ -82,8 +81,7 @@ static void clear_page(void) {
     }
 }
 
-/* Decimal digits of text_number, which is below 100. */
-static label number(void) {
+label number(void) {
     static char digits[3];
     char *at = digits;
     uint8_t tens = 0, ones = text_number;

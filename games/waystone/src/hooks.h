@@ -3,6 +3,7 @@
 #define HOOKS_H
 
 #define GLYPHS_A_FRAME 3
+#define LIST_COLUMNS 9
 
 /* What another character of a text than those of text.h stands for, 0 for itself. */
 #define OTHER_WORD(c) 0
