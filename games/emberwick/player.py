@@ -21,7 +21,7 @@ from games.movie import FRAME_SKIP, HOLD_FRAMES, write_movie
 HERE = Path(__file__).resolve().parent
 ROM = HERE / "emberwick.gb"
 
-STATE, STATE_BYTES, MAX_PEOPLE = 0xC000, 47, 5
+STATE, STATE_BYTES, MAX_PEOPLE = 0xC000, 48, 5
 CELLS, MAX_CELLS = 0xC100, 1024
 SOLID, TALL_GRASS = 0x80, 8
 LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS = range(9)
@@ -151,6 +151,7 @@ class State:
     dazed: int
     clock: int
     held: int
+    fading: bool
     cells: np.ndarray  # (height, width) uint8
 
     def reached(self, milestone: int) -> bool:
@@ -198,6 +199,7 @@ def read_state(game: VecGameBoy, env: int = 0) -> State:
         dazed=ram[41],
         clock=ram[42] | ram[43] << 8,
         held=ram[46],
+        fading=bool(ram[47]),
         cells=cells[: width * height].reshape(height, width),
     )
 
@@ -370,7 +372,7 @@ class Player:
 
     def settle(self) -> None:
         """Read, fight, answer yes and close menus until the world, or the end, is back."""
-        while self.state.mode in (TEXT, MENU, BATTLE):
+        while self.state.mode in (TEXT, MENU, BATTLE) or self.state.fading:
             if self.state.mode != MENU:
                 self.press("A" if self.state.waiting else "-")
             elif self.state.menu == ACTIONS_MENU:
@@ -449,8 +451,7 @@ class Player:
     def chat(self) -> None:
         """Speak to whoever stands nearest, who may walk on meanwhile."""
         here = np.array([self.state.x, self.state.y])
-        people = [cell for cell in self.state.people if self.state.cell(*cell) != SOLID]
-        nearest = min(people, key=lambda cell: (np.abs(cell - here).sum(), cell))
+        nearest = min(self.state.people, key=lambda cell: (np.abs(cell - here).sum(), cell))
         if self.go(lambda place: front(place) in self.state.people or front(place) == nearest):
             self.press("A")
             self.settle()

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "hardware.h"
+#include "state.h"
 #include "video.h"
 
 #define STAGE_FRAMES 3
@@ -12,6 +13,7 @@
 static const uint8_t paler[STAGES] = {0xE4, 0x90, 0x40}; /* then 0x00, all white */
 
 void fade_out(void) {
+    game.fading = 1;
     for (uint8_t i = 1; i < STAGES; i++) {
         BGP = OBP0 = paler[i];
         wait_frames(STAGE_FRAMES);
@@ -29,4 +31,5 @@ void fade_in(void) {
     }
     BGP = 0xE4;
     OBP0 = 0xE0;
+    game.fading = 0;
 }

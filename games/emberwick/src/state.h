@@ -84,6 +84,7 @@ struct state {
     uint16_t clock;               /* C02A: frames since power-on in which the LCD was on */
     uint16_t rng;                 /* C02C: state of the random numbers */
     uint8_t held;                 /* C02E: buttons down in this frame, RIGHT to START */
+    uint8_t fading;               /* C02F: 1 while the screen goes and comes; the map is not yet here */
 };
 
 extern __at(0xC000) struct state game;
