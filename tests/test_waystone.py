@@ -11,10 +11,11 @@ from emurust import VecGameBoy
 from pyboy import PyBoy
 
 from data.frames import Run, split_runs
+from games import difficulty
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM, find_game, read_milestones
 from games.movie import read_movie
-from games.waystone import difficulty, player
+from games.waystone import player
 from games.waystone.player import (
     BEDROOM,
     CREDITS,

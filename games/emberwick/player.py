@@ -338,8 +338,9 @@ class Player:
     def best_move(self) -> int:
         """Return the move to make: a duel's help first, then the strongest attack."""
         state = self.state
-        helps = {EMBER: not state.dazed, DEW: state.hp < state.full_hp / 2, MOSS: not state.shielded}
-        if helps[state.companion] and (state.foe in (HOUND, GLOOM) or state.companion == DEW):
+        hurt = state.hp < state.full_hp / 2
+        helps = {EMBER: not state.dazed, DEW: hurt, MOSS: not state.shielded}[state.companion]
+        if helps and (state.foe in (HOUND, GLOOM) or state.companion == DEW):
             return 1
         known = [move for move in ATTACKS[state.companion] if MOVE_LEVELS[move] <= state.level]
         return known[-1]
