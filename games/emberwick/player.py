@@ -29,8 +29,9 @@ LOFT, HOME, TOWN, KEEPERS, REST_A, SHOP_A, LOW_ROAD, SALTMERE, REST_B, SHOP_B = 
 CHANDLERS, HIGH_ROAD, FARHOLM, REST_C, SHOP_C, WOOD, CLIFF, REST_D = range(10, 18)
 TOWER, STAIR, LAMP_ROOM = range(18, 21)
 MAPS = 21
-MET_KEEPER, CHOSE_SPIRIT, GOT_OIL, BROUGHT_OIL, OPENED_GATE = 4, 5, 9, 12, 13
-BEAT_WARDEN, BEAT_GLOOM, ENDING = 21, 25, 27
+MET_KEEPER, CHOSE_SPIRIT, REACHED_SALTMERE, GOT_OIL, BACK_IN_TOWN = 4, 5, 8, 9, 11
+BROUGHT_OIL, OPENED_GATE, REACHED_FARHOLM, ENTERED_WOOD, REACHED_CLIFF = 12, 13, 16, 17, 20
+BEAT_WARDEN, REACHED_LAMP, BEAT_GLOOM, ENDING = 21, 24, 25, 27
 NAMES = 4
 EMBER, DEW, MOSS = 1, 2, 3
 HONEY, TEA = range(2)
@@ -103,7 +104,7 @@ TITLE_WAITS = [*range(12), *range(19, 23)]
 ATTACKS = {EMBER: [0, 2, 3], DEW: [0, 2, 3], MOSS: [0, 2, 3]}
 MOVE_LEVELS = (1, 1, 4, 7)
 #: The level to have before a road or a duel is gone into.
-WOOD_LEVEL, WARDEN_LEVEL, GLOOM_LEVEL = 5, 8, 10
+WOOD_LEVEL, WARDEN_LEVEL, GLOOM_LEVEL = 5, 8, 11
 
 
 @dataclass
@@ -267,8 +268,9 @@ def next_exit(start: int, goal: int) -> Cell:
 
 
 class Player:
-    """One playthrough, made different by its seed. `steps` holds the masks pressed so far; once it
-    has won, `won_at` is how many of them it took.
+    """One playthrough, made different by its seed, which also says who of the three comes along.
+
+    `steps` holds the masks pressed so far; once it has won, `won_at` is how many of them it took.
     """
 
     def __init__(self, rom: bytes, seed: int):
@@ -278,7 +280,7 @@ class Player:
         self.game.reset(self.obs)
         self.steps: list[int] = []
         self.press("-")  # RAM holds nothing before the game has cleared it
-        self.companion = int(self.rng.integers(EMBER, MOSS + 1))
+        self.companion = EMBER + seed % 3
         # How often this run strays from the way and stops, per step, flees and looks, per turn.
         self.wander = self.rng.uniform(0, 0.01)
         self.dawdle = self.rng.uniform(0, 0.015)
@@ -332,6 +334,7 @@ class Player:
         self.wait_for(TEXT)
         self.finish_text()
         self.wait_for(WORLD)
+        self.settle()
 
     # ---- battles ----
 

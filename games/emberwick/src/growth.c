@@ -9,7 +9,7 @@
 /* EMBER hits hard and not always, DEW mends, MOSS endures. */
 static const struct companion_kind kinds[] = {
     {"EMBER", MOSS, {{"SPARK", STRIKE, 3, 0, 1}, {"GLARE", DAZE, 3, 224, 1},
-                     {"FLARE", STRIKE, 7, 216, 4}, {"BLAZE", STRIKE, 12, 176, 7}}},
+                     {"FLARE", STRIKE, 8, 232, 4}, {"BLAZE", STRIKE, 14, 208, 7}}},
     {"DEW", EMBER, {{"DRIP", STRIKE, 3, 0, 1}, {"MEND", MEND, 6, 0, 1},
                     {"SPLASH", STRIKE, 6, 240, 4}, {"TORRENT", STRIKE, 9, 208, 7}}},
     {"MOSS", DEW, {{"LASH", STRIKE, 3, 0, 1}, {"SHIELD", SHIELD, 3, 0, 1},
