@@ -22,7 +22,6 @@ from games.emberwick.player import (
     BOOK,
     BROUGHT_OIL,
     CHOSE_SPIRIT,
-    CLIFF,
     CREDITS,
     FARHOLM,
     GATE,
@@ -33,7 +32,6 @@ from games.emberwick.player import (
     KEEPER,
     KEEPERS,
     LAMP_ROOM,
-    LOFT,
     LOW_ROAD,
     MASK,
     MENU,
@@ -43,7 +41,6 @@ from games.emberwick.player import (
     REACHED_FARHOLM,
     REACHED_LAMP,
     REACHED_SALTMERE,
-    REST_A,
     RESTS,
     SALTMERE,
     SHOPS,
@@ -511,22 +508,32 @@ def test_a_masher_is_never_locked_in(replays, milestone):
 
 
 def test_pyboy_plays_the_beginning_of_a_movie_to_the_same_states(tmp_path):
-    """The frames in which each button is down, by the game's own clock, go to PyBoy as well."""
+    """The frames in which each button is down, by the game's own clock, go to PyBoy as well.
+
+    Frames of the two emulators end at different points of the game's frame. Where ours ends just
+    between the game's look at the buttons and its clock, the random numbers, which a press stirs,
+    are one frame late; and RAM is compared where it has not changed for some frames.
+    """
     masks = read_movie(MOVIES[0])[:240]
     ours = VecGameBoy(ROM, 1, 1, hold_frames=1)
     obs = np.zeros(ours.obs_shape(), dtype=np.uint8)
     ours.reset(obs)
-    held, ends = {}, []
+    held, ends, before, late = {}, [], [0] * 46, False
     for mask in masks:
         last = []
         for frame in range(30):
             ours.step(np.array([mask if frame < 8 else 0], dtype=np.uint8), obs)
-            low, high, *_, buttons = ours.read_memory(0, 0xC02A, 5).tolist()
-            held[low | high << 8] = buttons
-            last.append(ours.read_memory(0, 0xC001, 40).tolist())
-        if all(state == last[-1] for state in last[-4:]):  # frames end at different points
-            ends.append((low | high << 8, last[-1]))
+            ram = ours.read_memory(0, 0xC001, 46).tolist()
+            clock, rng, buttons = ram[41] | ram[42] << 8, ram[43:45], ram[45]
+            if buttons & ~before[45]:
+                late = rng == before[43:45]
+            held[clock + late] = buttons
+            last.append(ram[:41])
+            before = ram
+        if all(state == last[-1] for state in last[-4:]):
+            ends.append((clock, last[-1]))
     assert len(ends) > 0.8 * len(masks)
+    assert any(state[37] for _, state in ends)  # a foe
 
     rom = tmp_path / "emberwick.gb"  # PyBoy writes save files beside the ROM
     rom.write_bytes(ROM)
@@ -535,19 +542,18 @@ def test_pyboy_plays_the_beginning_of_a_movie_to_the_same_states(tmp_path):
         if theirs.memory[0xC000] == 0x45:
             break
         theirs.tick(1, False)
-    down, ticks, fought, recent = 0, 0, False, []
-    for clock, expected in ends:
-        while (now := theirs.memory[0xC02A] | theirs.memory[0xC02B] << 8) < clock:
+    down, ticks, recent = 0, 0, []
+    for end, expected in ends:
+        while (now := theirs.memory[0xC02A] | theirs.memory[0xC02B] << 8) < end:
+            wanted = held.get(now + 1, down)
             for bit, name in enumerate(BUTTONS):
-                if (down ^ held.get(now + 1, down)) >> bit & 1:
-                    change = theirs.button_press if not down >> bit & 1 else theirs.button_release
+                if (down ^ wanted) >> bit & 1:
+                    change = theirs.button_press if wanted >> bit & 1 else theirs.button_release
                     change(name.lower())
-            down = held.get(now + 1, down)
+            down = wanted
             theirs.tick(1, False)
             ticks += 1
             assert ticks < 40 * len(masks)
-            recent = [*recent[-1:], theirs.memory[0xC001:0xC029]]
+            recent = [*recent[-1:], theirs.memory[0xC001:0xC02A]]
         assert expected in recent
-        fought |= bool(expected[37])
     theirs.stop(save=False)
-    assert fought
