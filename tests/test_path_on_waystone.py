@@ -7,6 +7,7 @@ from emurust import VecGameBoy
 
 from games.game import BUNDLED_ROM
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.player import MASK
 from games.waystone import player
 from games.waystone.player import Player, read_state
 from models.alignment import fit_path
@@ -176,7 +177,7 @@ def play(buttons, start, path):
     row = torch.tensor([0])
     places = [float(follower.place[0])]
     for button in buttons:
-        game.step(np.array([player.MASK[button]], dtype=np.uint8), obs)
+        game.step(np.array([MASK[button]], dtype=np.uint8), obs)
         follower.follow(path.project(torch.from_numpy(obs)), row)
         places.append(follower.progress(row).item() * (path.num_bins - 1))
     return np.array(places)

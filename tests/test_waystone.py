@@ -14,25 +14,19 @@ from data.frames import Run, split_runs
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM, find_game, read_milestones
 from games.movie import read_movie
+from games.player import CREDITS, FACING, MASK, MENU, TEXT, TITLE, WORLD, front, shortest_path
 from games.waystone import difficulty, player
 from games.waystone.player import (
     BEDROOM,
-    CREDITS,
     DETOURS,
-    FACING,
     GATE,
     GUARD,
-    MASK,
-    MENU,
     PAINTER,
     ROUTE,
     SHRINE,
     SIGHTS,
-    TEXT,
-    TITLE,
     TOWN,
     VALLEY,
-    WORLD,
     Player,
     read_state,
 )
@@ -301,7 +295,7 @@ def test_a_tour_enters_every_map_and_hears_everybody():
         state = playing.state
         visited.add(state.map)
         if button == "A" and before.mode == WORLD and state.mode == TEXT and not state.foe:
-            cell = player.front((before.x, before.y, FACING[before.facing]))
+            cell = front((before.x, before.y, FACING[before.facing]))
             if cell in before.people:
                 speakers.add((before.map, cell))
 
@@ -362,7 +356,7 @@ def in_battle(seed: int) -> Player:
         grass = np.argwhere(playing.state.cells == player.TALL_GRASS)
         if playing.state.mode == WORLD:
             y, x = grass[playing.rng.integers(len(grass))]
-            path = player.shortest_path(
+            path = shortest_path(
                 playing.state, lambda place, cell=(int(x), int(y)): place[:2] == cell, playing.rng
             )
             for button in path:
@@ -440,7 +434,7 @@ def test_trap_the_painting_looks_like_the_shrine():
     playing.walk_to(PAINTERS_DOOR)
     assert playing.state.map == PAINTER
     before = playing.state.milestones
-    playing.go(lambda place: player.front(place) == PAINTING and place[2] == "Up")
+    playing.go(lambda place: front(place) == PAINTING and place[2] == "Up")
     playing.press("A")
     picture = playing.obs[0, :, :, 0].astype(float)
     playing.press("B")

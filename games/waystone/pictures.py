@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from cli import run_script
+from games.player import MENU, SOLID, TEXT, TITLE, WORLD
 from games.waystone.player import (
     BAKER,
     BEDROOM,
@@ -22,18 +23,13 @@ from games.waystone.player import (
     ENDING,
     HERE,
     HOUSE,
-    MENU,
     PAINTER,
     ROM,
     ROUTE,
     SHRINE,
     SIGHTS,
-    SOLID,
-    TEXT,
-    TITLE,
     TOWN,
     VALLEY,
-    WORLD,
     Player,
     State,
 )
