@@ -65,7 +65,7 @@ class Session:
 
     def begin(self) -> "Session":
         """Play the committed intro."""
-        for mask in read_movie(GAME_DIR / "intro.txt"):
+        for mask in read_movie(GAME_DIR / "intro.txt").masks:
             self.step([mask])
         return self
 
@@ -82,7 +82,7 @@ def bedroom() -> Session:
 @pytest.fixture(scope="module")
 def replays() -> list[list]:
     """Every movie's states, one after each step, and two hundred steps more of nothing."""
-    runs = [read_movie(path) for path in MOVIES]
+    runs = [read_movie(path).masks for path in MOVIES]
     session = Session(len(runs))
     states = [[] for _ in runs]
     for t in range(max(map(len, runs)) + 200):
@@ -152,7 +152,7 @@ def test_every_line_fits_its_text_box():
 
 
 def test_every_movie_reaches_every_milestone_in_order(replays):
-    runs = [read_movie(path) for path in MOVIES]
+    runs = [read_movie(path).masks for path in MOVIES]
     assert len(runs) >= 12
     assert len({run.tobytes() for run in runs}) == len(runs)
     for run, states in zip(runs, replays, strict=True):
@@ -192,7 +192,7 @@ def test_a_movie_is_recorded_again_byte_for_byte(tmp_path):
 
 def test_the_credits_lead_back_to_the_title(replays):
     for path, states in zip(MOVIES, replays, strict=True):
-        end = len(read_movie(path)) - 1
+        end = len(read_movie(path).masks) - 1
         assert states[end].mode == CREDITS
         assert TITLE in [state.mode for state in states[end:]]
         assert len(milestones_of(states[-1])) == MILESTONES  # kept until the next game starts
@@ -217,7 +217,7 @@ def test_the_title_needs_start():
 
 
 def to_the_first_text(session: Session) -> None:
-    intro = read_movie(GAME_DIR / "intro.txt")
+    intro = read_movie(GAME_DIR / "intro.txt").masks
     start = int(np.flatnonzero(intro == MASK["Start"])[0])
     for mask in intro[: start + 1]:
         session.step([mask])
@@ -443,7 +443,7 @@ def test_trap_the_painting_looks_like_the_shrine():
     assert playing.state.milestones == before and not playing.state.reached(player.GOT_KEY)
 
     session, nearest = Session(), (np.inf, None)
-    for mask in read_movie(MOVIES[0]):
+    for mask in read_movie(MOVIES[0]).masks:
         session.step([mask])
         distance = np.abs(session.obs[0, :, :, 0] - picture).mean()
         nearest = min(nearest, (distance, session.state.map))
@@ -542,7 +542,7 @@ def test_after_random_play_b_leads_out_and_the_pad_answers():
 
 def test_pyboy_plays_a_movie_to_the_same_end(tmp_path):
     """The frames in which each button is down, by the game's own clock, go to PyBoy as well."""
-    masks = read_movie(MOVIES[2])
+    masks = read_movie(MOVIES[2]).masks
     ours = VecGameBoy(ROM, 1, 1, hold_frames=1)
     obs = np.zeros(ours.obs_shape(), dtype=np.uint8)
     ours.reset(obs)

@@ -14,7 +14,7 @@ from emurust import VecGameBoy
 
 import games.player
 from cli import run_script
-from games.movie import write_movie
+from games.movie import Movie, write_movie
 from games.player import SOLID, Cell, Place, front
 
 HERE = Path(__file__).resolve().parent
@@ -233,7 +233,7 @@ def record_runs(args: Args, rom: bytes) -> list[int]:
             print(f"seed {seed}: {len(masks)} steps, defeats {defeats}: dropped")
             continue
         path = args.out / f"run_{number:02d}.txt"
-        write_movie(path, masks, f"waystone, from power-on to the end; player's seed {seed}")
+        write_movie(path, Movie(masks), f"waystone, from power-on to the end; player's seed {seed}")
         print(f"{path}: {len(masks)} steps, defeats {defeats}")
         lengths.append(len(masks))
 
@@ -245,7 +245,7 @@ def main(args: Args) -> dict:
         return {"steps": record_runs(args, rom)}
     player = Player(rom, seed=0)
     player.begin()
-    write_movie(args.intro, np.array(player.steps), "waystone, from power-on to the bedroom")
+    write_movie(args.intro, Movie(np.array(player.steps)), "waystone, from power-on to the bedroom")
     return {"steps": [len(player.steps)]}
 
 
