@@ -1,22 +1,25 @@
 """What the scripted players of the bundled games share: reading RAM, finding ways, pressing.
 
 A game's own module says what is in its RAM (`State`, `Player.read`), where its ways out are, and
-what there is to do next (`Player.advance`).
+what there is to do next (`Player.advance`). With a `Hand` before it, it plays as people do.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count, groupby
+from pathlib import Path
 
 import numpy as np
 from emurust import VecGameBoy
 
 from games.actions import BUTTONS
-from games.movie import FRAME_SKIP, HOLD_FRAMES
+from games.movie import FRAME_SKIP, HOLD_FRAMES, Movie, write_movie
 
 SOLID = 0x80
 LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS = range(9)
 STARTED = 0  # the first milestone of every game
+TURN_FRAMES, STEP_FRAMES = 10, 16
 
 MASK = {name: 1 << bit for bit, name in enumerate(BUTTONS)} | {"-": 0}
 MOVES = {"Right": (1, 0), "Left": (-1, 0), "Up": (0, -1), "Down": (0, 1)}
@@ -127,6 +130,8 @@ class Player:
     """steps of a way that are walked before it is looked for anew"""
     patience = 0
     """how often a walk waits where people block the way"""
+    name: str
+    """the game's"""
     ending: int
     """the last milestone"""
     names: int
@@ -191,7 +196,7 @@ class Player:
             self.press("-")
         while not self.state.reached(STARTED):
             self.press("Start" if self.state.mode in (TITLE, ATTRACT) else "-")
-        while self.state.mode != MENU:
+        while self.state.mode not in (MENU, WORLD):
             self.read_on()
         self.choose(name)
         while self.state.mode != WORLD:
@@ -271,15 +276,152 @@ class Player:
             self.press("A")
             self.settle()
 
-    def win(self, max_steps: int = 6000) -> np.ndarray:
-        """Play to the end. Returns the button masks of every step, (T,) uint8.
+    @property
+    def movie(self) -> Movie:
+        """What was played so far."""
+        return Movie(np.array(self.steps, dtype=np.uint8), self.frame_skip, self.hold_frames)
 
-        Stops early, without the ending, after `max_steps`.
-        """
+    def is_wanted(self) -> bool:
+        """Say whether the playthrough is one to record."""
+        return self.state.reached(self.ending)
+
+    def win(self, max_seconds: float = 3000) -> Movie:
+        """Play to the end. Stops early, without the ending, after `max_seconds`."""
         self.begin(int(self.rng.choice(self.title_waits)), int(self.rng.integers(self.names)))
-        while not self.state.reached(self.ending) and len(self.steps) < max_steps:
+        while not self.state.reached(self.ending) and self.movie.seconds < max_seconds:
             self.advance()
         self.won_at = len(self.steps)
         for _ in range(6):
             self.press("-")
-        return np.array(self.steps, dtype=np.uint8)
+        return self.movie
+
+
+class Hand:
+    """A person's hand on a game's player: it plays frame by frame.
+
+        class Person(Hand, Player): ...
+
+    The player says what to press, the hand when, and for how long: after a reaction, never twice
+    the same. It walks with the pad held down, from one direction straight into the next, lets go
+    too early or too late, bumps into things, goes the wrong way at first; it reads some texts and
+    skips others with the button hammered. `steps` are frames.
+    """
+
+    frame_skip = hold_frames = 1
+    haste = 0.5  # until the first texts, before which nothing is pressed
+
+    def __init__(self, *args, **traits):
+        super().__init__(*args, **traits)
+        self.reaction = self.rng.uniform(10, 18)  # frames, the median
+        self.tap = self.rng.uniform(5, 8)  # frames for which a button is down
+        self.haste = self.rng.uniform(0.2, 0.8)  # share of texts that are skipped
+        self.page = self.rng.uniform(60, 140)  # frames in which a page of text is read
+        self.slip = self.rng.uniform(0.005, 0.03)  # chance that the wrong button is pressed
+        self.wander = self.rng.uniform(0.01, 0.06)
+        self.dawdle = self.rng.uniform(0.03, 0.2)
+        self.advances = "B" if self.chance(0.2) else "A"  # what leads on in texts
+
+    @property
+    def stride(self) -> int:
+        return int(self.rng.integers(4, 30))
+
+    def about(self, frames: float, spread: float = 0.3) -> int:
+        """Return a time with this median."""
+        return max(2, round(frames * np.exp(spread * self.rng.normal())))
+
+    def step(self, button: str) -> None:
+        before = self.state.mode if self.steps else None
+        super().step(button)
+        if self.state.mode != before:
+            self.skims = self.chance(self.haste)
+
+    def hold(self, button: str, frames: int) -> None:
+        for _ in range(frames):
+            self.step(button)
+
+    def press(self, button: str) -> None:
+        if button == "-":
+            self.hold("-", self.about(FRAME_SKIP, 0.5))
+        else:
+            self.hold("-", self.about(self.reaction))
+            if self.chance(self.slip):
+                self.hold(BUTTONS[self.rng.integers(len(BUTTONS))], self.about(self.tap))
+                self.hold("-", self.about(self.reaction))
+            self.hold(button, self.about(self.tap))
+
+    def read_on(self) -> None:
+        if self.skims:
+            self.hold("-", self.about(self.tap))
+        elif self.state.waiting:
+            self.hold("-", self.about(self.page, 0.5))
+        else:
+            self.hold("-", self.about(self.reaction))
+            return
+        self.hold(self.advances, self.about(self.tap))
+
+    def follow(self, path: list[str]) -> None:
+        if self.chance(self.slip):
+            self.hold(str(self.rng.choice(list(MOVES))), self.about(self.reaction))
+            path = []
+        place = (self.state.x, self.state.y, FACING[self.state.facing])
+        for button, presses in groupby(path):
+            for _ in presses:
+                place = self.state.after(place, button) or place
+            if not self.walk(button, place[:2]):
+                break
+        # Until the last step is over, and the eye has seen where it led.
+        self.hold("-", STEP_FRAMES + self.about(self.reaction / 2))
+
+    def let_go(self) -> float:
+        """Return how far into the last step, in frames, the pad is let go."""
+        return self.rng.normal(STEP_FRAMES / 2, STEP_FRAMES / 4)
+
+    def walk(self, button: str, cell: Cell) -> bool:
+        """Hold a direction until the last step to a cell is on its way, more or less.
+
+        Returns whether the way can go on: not where something stands in it, or happens.
+        """
+        area, here, facing, nearest = self.state.map, None, self.state.facing, np.inf
+        let_go, since = self.let_go(), 0
+        patience = TURN_FRAMES + STEP_FRAMES + self.about(self.reaction)
+        while since < patience:
+            self.step(button)
+            state, since = self.state, since + 1
+            if (state.x, state.y) != here:
+                here, since = (state.x, state.y), 0
+            if state.facing != facing:
+                facing, since = state.facing, -TURN_FRAMES
+            left = abs(cell[0] - here[0]) + abs(cell[1] - here[1])
+            if state.map != area or state.mode != WORLD or left > nearest:
+                self.hold(button, self.about(self.reaction))
+                return False
+            nearest = left
+            if facing == MASK[button] and left <= 1 and since >= let_go - STEP_FRAMES * (left < 1):
+                return True
+        return False
+
+
+def record_runs(
+    new_player: Callable[[int, int], Player], runs: int, out: Path, seconds: tuple[float, float]
+) -> list[float]:
+    """Write the movies run_00.txt, … of `runs` wins to `out`. Returns their lengths in seconds.
+
+    `new_player` makes one of a seed and of the run's number; what is lost, unwanted, shorter or
+    longer than `seconds` is dropped.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lengths: list[float] = []
+    for seed in count():
+        number = len(lengths)
+        if number == runs:
+            return lengths
+        player = new_player(seed, number)
+        movie = player.win(seconds[1] + 1)
+        told = f"{movie.seconds:g} s, defeats {player.state.defeats}"
+        if not (seconds[0] <= movie.seconds <= seconds[1] and player.is_wanted()):
+            print(f"seed {seed}: {told}: dropped")
+            continue
+        path = out / f"run_{number:02d}.txt"
+        write_movie(path, movie, f"{player.name}, from power-on to the end; player's seed {seed}")
+        print(f"{path}: {told}")
+        lengths.append(movie.seconds)

@@ -135,7 +135,7 @@ def draw_world(tourist: Tourist) -> Image.Image:
 def main(args: Args) -> dict:
     """Tour the game and write the pictures. Returns their names."""
     tourist = Tourist(ROM.read_bytes())
-    tourist.win(1500)
+    tourist.win()
     assert tourist.state.reached(ENDING)
     args.out.mkdir(parents=True, exist_ok=True)
     pictures = {name: Image.fromarray(screen) for name, screen in tourist.screens.items()}

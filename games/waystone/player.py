@@ -1,12 +1,12 @@
 """Play waystone by reading its RAM, and record winning runs as input movies.
 
-uv run python -m games.waystone.player
+uv run python -m games.waystone.player                      # one button a step, into movies/
+uv run python -m games.waystone.player --people             # as people play, into people/
 uv run python -m games.waystone.player --runs 1 --out /tmp/movies
 uv run python -m games.waystone.player --intro games/waystone/intro.txt
 """
 
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ from emurust import VecGameBoy
 
 import games.player
 from cli import run_script
-from games.movie import Movie, write_movie
-from games.player import SOLID, Cell, Place, front
+from games.movie import write_movie
+from games.player import SOLID, Cell, Place, front, record_runs
 
 HERE = Path(__file__).resolve().parent
 ROM = HERE / "waystone.gb"
@@ -81,12 +81,15 @@ class Args:
     """winning runs to record"""
     reckless: int = 3
     """the number of the run that goes on until it is defeated, and then wins; -1 for none"""
-    out: Path = HERE / "movies"
-    """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced"""
-    min_steps: int = 250
-    """drop runs shorter than this, in steps of 30 frames"""
-    max_steps: int = 500
-    """drop runs longer than this, in steps of 30 frames"""
+    people: bool = False
+    """play as people do, frame by frame, none of them reckless"""
+    out: Path | None = None
+    """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced; default:
+    movies, or people"""
+    min_seconds: float = 125
+    """drop runs shorter than this"""
+    max_seconds: float = 250
+    """drop runs longer than this"""
     intro: Path | None = None
     """record only the way from power-on to the bedroom, into this file"""
 
@@ -139,7 +142,7 @@ def read_state(game: VecGameBoy, env: int = 0) -> State:
 class Player(games.player.Player):
     """A reckless one walks the tall grass, and eats nothing, until it is defeated once."""
 
-    ending, names, title_waits = ENDING, NAMES, TITLE_WAITS
+    name, ending, names, title_waits = "waystone", ENDING, NAMES, TITLE_WAITS
     read = staticmethod(read_state)
 
     def __init__(self, rom: bytes, seed: int, reckless: bool = False):
@@ -172,6 +175,9 @@ class Player(games.player.Player):
         self.choose(want)
         if want == ITEM:
             self.press("A")
+
+    def is_wanted(self) -> bool:
+        return super().is_wanted() and self.state.defeats == self.reckless
 
     def get_lost(self) -> None:
         """Walk some way into the valley."""
@@ -217,36 +223,25 @@ class Player(games.player.Player):
         self.settle()
 
 
-def record_runs(args: Args, rom: bytes) -> list[int]:
-    """Write `args.runs` movies, seed after seed. Returns their lengths in steps."""
-    args.out.mkdir(parents=True, exist_ok=True)
-    lengths: list[int] = []
-    for seed in count():
-        number = len(lengths)
-        if number == args.runs:
-            return lengths
-        reckless = number == args.reckless
-        player = Player(rom, seed, reckless)
-        masks = player.win(args.max_steps + 1)
-        defeats = player.state.defeats
-        if not args.min_steps <= len(masks) <= args.max_steps or defeats != reckless:
-            print(f"seed {seed}: {len(masks)} steps, defeats {defeats}: dropped")
-            continue
-        path = args.out / f"run_{number:02d}.txt"
-        write_movie(path, Movie(masks), f"waystone, from power-on to the end; player's seed {seed}")
-        print(f"{path}: {len(masks)} steps, defeats {defeats}")
-        lengths.append(len(masks))
+class Person(games.player.Hand, Player):
+    """Plays as people do."""
 
 
 def main(args: Args) -> dict:
-    """Record movies. Returns their lengths in steps of 30 frames."""
+    """Record movies. Returns their lengths in seconds."""
     rom = ROM.read_bytes()
-    if args.intro is None:
-        return {"steps": record_runs(args, rom)}
-    player = Player(rom, seed=0)
-    player.begin()
-    write_movie(args.intro, Movie(np.array(player.steps)), "waystone, from power-on to the bedroom")
-    return {"steps": [len(player.steps)]}
+    if args.intro:
+        player = Player(rom, seed=0)
+        player.begin()
+        write_movie(args.intro, player.movie, "waystone, from power-on to the bedroom")
+        return {"seconds": [player.movie.seconds]}
+
+    def new_player(seed: int, number: int) -> Player:
+        return Person(rom, seed) if args.people else Player(rom, seed, number == args.reckless)
+
+    out = args.out or HERE / ("people" if args.people else "movies")
+    limits = (args.min_seconds, args.max_seconds)
+    return {"seconds": record_runs(new_player, args.runs, out, limits)}
 
 
 if __name__ == "__main__":
