@@ -125,9 +125,9 @@ LAYOUTS = {
 def game_frames(movie: int, steps: int = STEPS) -> np.ndarray:
     """Return `steps` frames from all over a recorded run, (steps, 144, 160, 3) uint8."""
     movies = find_movies(ROOT / "games" / "waystone" / "movies")
-    masks = read_movie(movies[movie % len(movies)])
-    keep = set(np.linspace(4, len(masks) - 1, steps).astype(int))
-    frames = enumerate(replay(BUNDLED_ROM.read_bytes(), masks))
+    played = read_movie(movies[movie % len(movies)])
+    keep = set(np.linspace(4, len(played.masks) - 1, steps).astype(int))
+    frames = enumerate(replay(BUNDLED_ROM.read_bytes(), played.frames()))
     return np.stack([frame.copy() for t, frame in frames if t in keep])
 
 

@@ -24,7 +24,6 @@ from games.emberwick.player import (
     LAMP_ROOM,
     LOFT,
     LOW_ROAD,
-    MENU,
     MOVES_MENU,
     REST_A,
     ROM,
@@ -32,16 +31,14 @@ from games.emberwick.player import (
     SHOP_A,
     SIGHTS,
     STAIR,
-    TEXT,
-    TITLE,
     TOWER,
     TOWN,
     WOOD,
-    WORLD,
     Player,
     State,
 )
 from games.pictures import Album, save_pictures
+from games.player import MENU, TEXT, TITLE, WORLD
 
 CLOSED_DOOR = (17, 11)
 #: Where each map's corner stands in the picture of the world, in cells. The other rest houses and

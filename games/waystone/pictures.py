@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cli import run_script
 from games.pictures import Album, save_pictures
+from games.player import MENU, TEXT, TITLE, WORLD
 from games.waystone.player import (
     BAKER,
     BEDROOM,
@@ -20,17 +21,13 @@ from games.waystone.player import (
     ENDING,
     HERE,
     HOUSE,
-    MENU,
     PAINTER,
     ROM,
     ROUTE,
     SHRINE,
     SIGHTS,
-    TEXT,
-    TITLE,
     TOWN,
     VALLEY,
-    WORLD,
     Player,
     State,
 )
@@ -89,7 +86,7 @@ class Tourist(Player):
 def main(args: Args) -> dict:
     """Tour the game and write the pictures. Returns their names."""
     tourist = Tourist(ROM.read_bytes())
-    tourist.win(1500)
+    tourist.win()
     assert tourist.state.reached(ENDING)
     album = tourist.album
     return {"pictures": save_pictures(args.out, album.screens, album.draw_world(LAYOUT))}
