@@ -66,7 +66,7 @@ LAYOUT = {
 SCREENS: dict[str, Callable[[State], bool]] = {
     "title": lambda s: s.mode == TITLE and not s.fading,
     "town": lambda s: s.map == TOWN and s.mode == TEXT and s.waiting and s.y == 10,
-    "spirits": lambda s: s.map == KEEPERS and s.mode == TEXT and s.waiting and s.y == 4,
+    "spirits": lambda s: s.map == KEEPERS and s.mode == TEXT and s.waiting and s.x >= 7,
     "battle": lambda s: s.mode == MENU and s.menu == ACTIONS_MENU,
     "moves": lambda s: s.mode == MENU and s.menu == MOVES_MENU and s.level >= 7,
     "wood": lambda s: s.map == WOOD and s.mode == WORLD and not s.fading and s.y < 20,
