@@ -43,7 +43,7 @@ HOUND, GLOOM = 11, 12  # as `State.foe` gives them
 #: The ways out of each map, and where they lead.
 EXITS: dict[int, dict[Cell, int]] = {
     LOFT: {(7, 6): HOME},
-    HOME: {(10, 1): LOFT, (4, 8): TOWN},
+    HOME: {(10, 1): LOFT, (4, 8): TOWN, (5, 8): TOWN},
     TOWN: {
         (4, 5): HOME,
         (21, 5): KEEPERS,

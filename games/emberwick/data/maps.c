@@ -44,11 +44,12 @@ static const char home[] =
     "|ttttttt55t|"
     "|4tttttt55t|"
     "|7tttttttt4|"
-    "||||M|||||||";
+    "||||MM||||||";
 
 static const struct warp home_warps[] = {
     {10, 1, MAP_LOFT, 7, 5, UP},
     {4, 8, MAP_TOWN, 4, 6, DOWN},
+    {5, 8, MAP_TOWN, 4, 6, DOWN},
 };
 static const struct person home_people[] = {{6, 4, SPRITE_MOTHER, AUNT, 0}};
 static const struct note home_notes[] = {

@@ -7,7 +7,7 @@
 #include "video.h"
 
 #define STAGE_FRAMES 3
-#define BLANK_FRAMES 10 /* before the LCD is switched off, and after */
+#define BLANK_FRAMES 6 /* before the LCD is switched off, and after */
 #define STAGES 3
 
 static const uint8_t paler[STAGES] = {0xE4, 0x90, 0x40}; /* then 0x00, all white */
