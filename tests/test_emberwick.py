@@ -42,7 +42,6 @@ from games.emberwick.player import (
     RESTS,
     SALTMERE,
     SHOPS,
-    TALL_GRASS,
     TOWN,
     WARDEN,
     WOOD,
@@ -52,14 +51,13 @@ from games.emberwick.player import (
 )
 from games.game import ROOT, find_game, read_milestones
 from games.movie import read_movie
-from games.player import CREDITS, MASK, MENU, SOLID, TEXT, TITLE, WORLD, State, front, shortest_path
+from games.player import CREDITS, MASK, MENU, SOLID, TEXT, TITLE, WORLD, State, front
 
 GAME_DIR = ROOT / "games" / "emberwick"
 GAME = find_game(GAME_DIR / "emberwick.gb")
 ROM = GAME.rom
 MOVIES = sorted((GAME_DIR / "movies").glob("*.txt"))
 MILESTONES = 28
-HOUSES = {*RESTS.values(), *SHOPS.values()}
 PRESSED = 0xC600  # the engine's first variable: buttons that went down in this frame
 COMPANION = np.s_[64:96, 16:48]  # where its picture stands in a battle
 
@@ -316,15 +314,15 @@ def test_the_tower_is_shut_until_the_warden_is_beaten(replays):
 
 def test_menus_lie_within_menus_and_b_leads_out(replays):
     playing = at(replays[0], player.ENTERED_WOOD)
+
+    def deep_in_the_wood(place):
+        return place[1] <= 16
+
     while playing.state.menu != ACTIONS_MENU:
-        if playing.state.mode == WORLD and not playing.state.fading:
-            ys, xs = np.nonzero(playing.state.cells == TALL_GRASS)
-            i = playing.rng.integers(len(xs))
-            cell = (int(xs[i]), int(ys[i]))
-            path = shortest_path(playing.state, lambda p: p[:2] == cell, playing.rng)  # noqa: B023
-            playing.press(path[0] if path else "-")
+        if playing.state.busy:
+            playing.read_on()
         else:
-            playing.press("A" if playing.state.waiting else "-")
+            playing.press(shortest_path(playing.state, deep_in_the_wood, playing.rng)[0])
     foe_hp = playing.state.foe_hp
     playing.press("A")
     assert (playing.state.menu, playing.state.cursor) == (MOVES_MENU, 0)
@@ -343,8 +341,10 @@ def test_menus_lie_within_menus_and_b_leads_out(replays):
 # ---- the save ----
 
 
-def sign_the_book(replay: Replay) -> tuple[State, bytes]:
-    playing = at(replay, REACHED_FARHOLM)
+@pytest.fixture(scope="module")
+def signed(replays) -> tuple[State, bytes]:
+    """What RAM said when the guest book was signed, and the battery save."""
+    playing = at(replays[1], REACHED_FARHOLM)
     playing.needs_rest = lambda: False
     walk_into(playing, RESTS[FARHOLM])
     playing.talk(BOOK)
@@ -371,8 +371,8 @@ def in_the_first_text(playing: Player) -> bool:
     return playing.state.mode == TEXT and playing.state.milestones == 1
 
 
-def test_a_signed_book_is_gone_on_from_after_power_on(replays):
-    before, save = sign_the_book(replays[1])
+def test_a_signed_book_is_gone_on_from_after_power_on(signed):
+    before, save = signed
     playing = begin_with(save)
     assert (playing.state.mode, playing.state.menu) == (MENU, BEGIN_MENU)
     playing.press("A")
@@ -381,21 +381,19 @@ def test_a_signed_book_is_gone_on_from_after_power_on(replays):
     assert (after.map, after.mode, after.hp) == (RESTS[FARHOLM], WORLD, after.full_hp)
     for kept in ("milestones name companion level experience coins items flags defeats").split():
         assert getattr(after, kept) == getattr(before, kept), kept
-    for _ in range(6):
-        playing.advance()  # and the game goes on
-    assert playing.state.map != RESTS[FARHOLM]
+    walk_into(playing, FARHOLM)  # and the game goes on
 
 
-def test_a_new_game_may_be_begun_beside_a_save(replays):
-    playing = begin_with(sign_the_book(replays[1])[1])
+def test_a_new_game_may_be_begun_beside_a_save(signed):
+    playing = begin_with(signed[1])
     playing.press("Down")
     playing.press("A")
     assert in_the_first_text(playing)
 
 
 @pytest.mark.parametrize("damage", ["none", "zeros", "a bit", "swapped", "mark"])
-def test_a_broken_save_is_ignored(replays, damage):
-    save = bytearray(sign_the_book(replays[1])[1])
+def test_a_broken_save_is_ignored(signed, damage):
+    save = bytearray(signed[1])
     if damage == "none":
         save = None
     elif damage == "zeros":

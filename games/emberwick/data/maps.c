@@ -88,7 +88,7 @@ static const struct warp town_warps[] = {
     {13, 0, MAP_HIGH_ROAD, 5, 44, UP},
 };
 static const struct person town_people[] = {
-    {24, 9, SPRITE_GUARD, SAY, TEXT_GUARD},
+    {24, 9, SPRITE_GUARD, GUARD, 0},
     {9, 6, SPRITE_GIRL, STROLL, TEXT_TOWN_GIRL},
     {16, 13, SPRITE_ELDER, STROLL, TEXT_TOWN_OLD},
     {16, 5, SPRITE_BAKER, STROLL, TEXT_TOWN_BAKER},

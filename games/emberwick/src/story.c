@@ -160,9 +160,15 @@ static void great_lamp(void) {
     reach(ENDING);
 }
 
+static uint8_t lamp_burns_here(void) {
+    return game.map == MAP_TOWN && reached(BROUGHT_OIL);
+}
+
 void run_script(uint8_t script, uint8_t who, const char *text) {
     switch (script) {
+    case STROLL: say(lamp_burns_here() ? TEXT_TOWN_LIT : text); break;
     case AUNT: aunt(); break;
+    case GUARD: say(reached(CHOSE_SPIRIT) ? TEXT_GUARD_LATER : TEXT_GUARD); break;
     case KEEPER: keeper(); break;
     case LANTERN_EMBER: lantern(EMBER, text); break;
     case LANTERN_DEW: lantern(DEW, text); break;
@@ -188,7 +194,7 @@ void story_map_loaded(void) {
     switch (game.map) {
     case MAP_TOWN:
         if (reached(CHOSE_SPIRIT)) place_person(0, GUARD_ASIDE_X, GUARD_ASIDE_Y);
-        if (reached(BROUGHT_OIL)) set_cell(LAMP_X, LAMP_Y, MT_LAMP_LIT, 1);
+        if (lamp_burns_here()) set_cell(LAMP_X, LAMP_Y, MT_LAMP_LIT, 1);
         if (reached(OPENED_GATE)) set_cell(GATE_X, GATE_Y, MT_GATE_OPEN, 0);
         break;
     case MAP_CLIFF:
