@@ -51,7 +51,7 @@ from games.emberwick.player import (
 )
 from games.game import ROOT, find_game, read_milestones
 from games.movie import read_movie
-from games.player import CREDITS, MASK, MENU, SOLID, TEXT, TITLE, WORLD, State, front
+from games.player import CREDITS, MASK, MENU, SOLID, TEXT, TITLE, WORLD, State, front, shortest_path
 
 GAME_DIR = ROOT / "games" / "emberwick"
 GAME = find_game(GAME_DIR / "emberwick.gb")
