@@ -122,8 +122,9 @@ class Webcam:
         self.size = width, height
         width, height = width // 2, height // 2  # cheap sensors are blurred, and so are lenses
         self.rng, self.shape = rng, (height, width, 3)
-        self.room = 0.8 * cloud(rng, width, height)
-        self.face = cloud(rng, width, height) * [0.9, 0.75, 0.65] + [0.2, 0.1, 0.05]
+        self.room = np.float32(0.8 * cloud(rng, width, height))
+        face = cloud(rng, width, height) * [0.9, 0.75, 0.65] + [0.2, 0.1, 0.05]
+        self.face = face.astype(np.float32)
         self.phase = rng.uniform(0, 6, 4)
 
     def draw(self, t: int) -> Image.Image:
@@ -137,8 +138,8 @@ class Webcam:
         body = (np.abs(x - cx) < 0.38 * width) & (y > cy + 0.3 * height)
         shift = (int(cy - height / 2), int(cx - width / 2))
         picture = np.where((head | body)[..., None], np.roll(self.face, shift, (0, 1)), self.room)
-        picture = picture * (1 + 0.08 * np.sin(t / 7 + d))  # the screen lights the room
-        picture = picture + self.rng.normal(0, 0.02, self.shape)
+        picture = picture * np.float32(1 + 0.08 * np.sin(t / 7 + d))  # the screen lights the room
+        picture = picture + np.float32(0.02) * self.rng.standard_normal(self.shape, np.float32)
         image = Image.fromarray((255 * np.clip(picture, 0, 1)).astype(np.uint8))
         return image.resize(self.size, BILINEAR)
 
