@@ -66,6 +66,11 @@ def render(
         yield scene.show(number * TICKS_PER_SECOND // fps, screen[..., 0])
 
 
+def choose(seed: int) -> list[str]:
+    """Return names of layouts in the order in which runs take them, over and over."""
+    return np.random.default_rng(seed).permutation(list(WHOLE)).tolist()
+
+
 def is_made(path: Path, request: dict, overwrite: bool) -> bool:
     """Say whether a video is there.
 
@@ -94,7 +99,7 @@ def main(args: Args) -> dict:
         raise ValueError("expected --fps 30, 60 or both, got none")
     movies = find_movies(args.movies)[: args.limit]
     game = find_game(args.rom)
-    order = np.random.default_rng(args.seed).permutation(list(WHOLE)).tolist()
+    order = choose(args.seed)
     made = {}
     for number, movie_path in enumerate(movies):
         movie, path = read_movie(movie_path), args.out / f"{movie_path.stem}.mp4"
