@@ -4,12 +4,12 @@
 #ifndef TEXTS_H
 #define TEXTS_H
 
-#define TEXTS(X)                                                                                   \
-    /* intro */                                                                                    \
+#define TEXTS(X) \
+    /* intro */ \
     X(INTRO_1, "GOOD EVENING. OR\nIS IT MORNING?\fNOBODY CAN TELL.\nTHE LAMPS ARE OUT.\fONE BY ONE THEY\nWENT DARK.") \
     X(INTRO_2, "AND FAR NORTH THE\nGREAT LIGHT FAILED\fWITHOUT IT NO SHIP\nFINDS ITS HARBOUR.\fI NEED A NEW\nAPPRENTICE. YOU?") \
     X(INTRO_3, "@! A BRIGHT\nNAME. SLEEP NOW.\fTOMORROW COME TO\nMY HOUSE, @.") \
-    /* people */                                                                                   \
+    /* people */ \
     X(AUNT, "UP AT LAST, @!\nTHE KEEPER WAITS.\fHIS HOUSE IS IN\nTHE EAST OF TOWN.\fTAKE THIS HONEY.\nIT MENDS SPIRITS.") \
     X(AUNT_LATER, "EAT SOMETHING WARM\nNOW AND THEN.") \
     X(GUARD, "OUT THERE WITHOUT\nA SPIRIT? NO, NO.\fTHE KEEPER HAS\nSOME TO CHOOSE.") \
@@ -46,7 +46,7 @@
     X(PACK_FULL, "YOUR PACK IS FULL\nOF THAT.") \
     X(SOLD, "THANK YOU.\n# COINS ARE LEFT.") \
     X(SHOP_BYE, "COME BACK BEFORE\nIT GETS DARK. OH.") \
-    /* things */                                                                                   \
+    /* things */ \
     X(LANTERN_EARLY, "A LANTERN WITH A\nSLEEPING SPIRIT.") \
     X(LANTERN_LATER, "THEY SLEEP SO WELL\nLEAVE THEM BE.") \
     X(LANTERN_EMBER, "EMBER, QUICK AND\nHOT. TAKE IT?") \
@@ -67,7 +67,7 @@
     X(TOWER_SIGN, "THE OLD LIGHT.\nMIND THE STEPS.") \
     X(LAMP_1, "YOU HOLD A FLAME\nTO THE GREAT LAMP.") \
     X(LAMP_2, "IT CATCHES! FAR\nOUT A SHIP TURNS.\fALL LAMPS ANSWER.\nIT IS MORNING.\fWELL DONE, @,\nLAMPLIGHTER.") \
-    /* menus */                                                                                    \
+    /* menus */ \
     X(PACK_HONEY, "JARS OF HONEY: #.") \
     X(PACK_TEA, "POTS OF TEA: #.") \
     X(PACK_COINS, "COINS: #.") \
@@ -78,7 +78,7 @@
     X(MAP, "IT IS TOO DARK TO\nREAD THE MAP.") \
     X(DIARY, "DEAR DIARY, TODAY\n@ WOKE UP...\f...AND WENT OUT.\nTO BE CONTINUED.") \
     X(SONG, "TRIM THE WICK AND\nFILL IT UP,\fLIGHT THE LAMP AND\nLIFT THE CUP.") \
-    /* battle */                                                                                   \
+    /* battle */ \
     X(MEETING, "& COMES\nOUT OF THE DARK!") \
     X(WARDEN_DUEL, "THE WARDEN CALLS\nHIS &!") \
     X(GLOOM_DUEL, "& RISES\nALL AROUND YOU!") \
