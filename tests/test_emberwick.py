@@ -173,10 +173,10 @@ def test_battles_are_half_of_the_play_and_last_10_to_80_samples(replays):
     assert np.mean([10 <= length <= 80 for length in lengths]) > 0.9
 
 
-def test_the_wood_takes_a_good_player_some_500_samples(replays):
+def test_the_wood_takes_a_good_player_500_samples_and_more(replays):
     for replay in replays:
         steps = [state.map for state in replay.states].count(WOOD)
-        assert 400 < steps < 1200
+        assert 500 < steps < 1200
 
 
 def test_a_player_records_the_same_movie_again():
