@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from emurust import VecGameBoy
 from cli import Count, CountOrZero, NotNegative, Share
 from games.actions import action_masks
 from games.game import Game
-from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.movie import Movie, play, read_movie
 from games.rom import find_battery_save
 from models.archive import Archive, Entry
 from models.progress import Progress
@@ -61,8 +62,7 @@ class CurriculumConfig:
 class Start:
     """Where every episode begins: at power-on, or in a state, after the buttons of a movie."""
 
-    masks: np.ndarray
-    """(T,) uint8 button masks"""
+    movie: Movie
     state: bytes = b""
     """the state; none: power-on"""
     battery: bytes = b""
@@ -74,16 +74,23 @@ class Start:
 
     def to_policy(self) -> dict:
         """Return plain values that a policy's file carries."""
-        parts = {"masks": self.masks.tolist(), "state": self.state, "battery": self.battery}
+        movie = self.movie
+        parts = {
+            "masks": movie.masks.tolist(),
+            "timing": [movie.frame_skip, movie.hold_frames],
+            "state": self.state,
+            "battery": self.battery,
+        }
         return {f"start_{name}": list(part) for name, part in parts.items()}
 
     @classmethod
     def of_policy(cls, file: Path, checkpoint: dict) -> "Start":
         """Return the beginning that a policy was trained with."""
         masks = np.array(checkpoint["start_masks"], dtype=np.uint8)
+        movie = Movie(masks, *checkpoint.get("start_timing", ()))
         state, battery = (bytes(checkpoint.get(f"start_{n}", ())) for n in ("state", "battery"))
         remedy = "pass --start-state, --start-movie or --battery-save to begin elsewhere"
-        return cls(masks, state, battery, file, remedy)
+        return cls(movie, state, battery, file, remedy)
 
 
 def battery_file(battery_save: str, game: Game, state: Path | None) -> Path | None:
@@ -108,8 +115,8 @@ def find_start(movie: Path | None, state: Path | None, battery_save: str, game: 
 
     Raises OSError, or ValueError for a movie that is unreadable or empty, or an empty file.
     """
-    masks = read_movie(movie) if movie else np.zeros(1, dtype=np.uint8)
-    if not len(masks):
+    played = read_movie(movie) if movie else Movie(np.zeros(1, dtype=np.uint8))
+    if not len(played.masks):
         raise ValueError(f"expected at least one step in {movie}, got none")
     if state:
         content = state.read_bytes()
@@ -118,7 +125,7 @@ def find_start(movie: Path | None, state: Path | None, battery_save: str, game: 
                 f"expected a state by VecGameBoy.export_state in {state}, got an empty file"
             )
         remedy = "export it again with this emurust, or leave --start-state out"
-        return Start(masks, content, b"", state, remedy)
+        return Start(played, content, b"", state, remedy)
     battery = battery_file(battery_save, game, state)
     if battery:
         content = battery.read_bytes()
@@ -127,32 +134,25 @@ def find_start(movie: Path | None, state: Path | None, battery_save: str, game: 
                 f"expected a battery save in {battery}, got an empty file: pass another one by "
                 "--battery-save, or none"
             )
-        return Start(masks, b"", content, battery, "pass another one by --battery-save, or none")
-    return Start(masks)
+        return Start(played, b"", content, battery, "pass another one by --battery-save, or none")
+    return Start(played)
 
 
 def play_masks(masks: np.ndarray, game: Game) -> tuple[list[bytes], np.ndarray]:
     """Play button masks (T,) from power-on; see `play_start`."""
-    return play_start(Start(masks), game)
+    return play_start(Start(Movie(masks)), game)
 
 
 def play_start(start: Start, game: Game, wait: int = 0) -> tuple[list[bytes], np.ndarray]:
-    """Play a beginning, and then nothing for `wait` steps, in a movie's timing, 30 frames a step.
+    """Play a beginning, and then nothing for `wait` steps of 30 frames.
 
-    Returns the emulator's exported state after each step and the frames, (T, 144, 160, 3) uint8.
-    Raises ValueError for a state of another game or version, and a battery save of another size.
+    Returns the emulator's exported state after each 30 frames and the screens, (T, 144, 160, 3)
+    uint8. Raises ValueError for a state of another game or version, a battery save of another
+    size, and a game that locks up.
     """
-    masks = np.append(start.masks, np.zeros(wait, dtype=np.uint8))
     what = "a state by VecGameBoy.export_state" if start.state else "a battery save"
     try:
-        emulator = VecGameBoy(
-            game.rom,
-            1,
-            FRAME_SKIP,
-            hold_frames=HOLD_FRAMES,
-            num_threads=1,
-            battery=start.battery or None,
-        )
+        emulator = VecGameBoy(game.rom, 1, num_threads=1, battery=start.battery or None)
         obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
         emulator.reset(obs)
         if start.state:
@@ -163,8 +163,8 @@ def play_start(start: Start, game: Game, wait: int = 0) -> tuple[list[bytes], np
             f"load: {error}: {start.remedy}"
         ) from error
     states, frames = [], []
-    for mask in masks:
-        emulator.step(np.array([mask], dtype=np.uint8), obs)
+    nothing = Movie(np.zeros(wait, dtype=np.uint8))
+    for _ in chain(*(play(emulator, part.frames(), obs) for part in (start.movie, nothing))):
         states.append(emulator.export_state(0))
         frames.append(obs[0].copy())
     return states, np.stack(frames)

@@ -1,7 +1,8 @@
-"""Walk the whole path on the bundled game: recorded play in, an agent that plays from pixels out.
+"""Walk the whole path on a bundled game: recorded play in, an agent that plays from pixels out.
 
     uv run python demo.py                    # 12 minutes on two CPU cores
     uv run python demo.py --preset smoke     # the same path in miniature, nothing learned
+    uv run python demo.py --videos videos/   # from videos of it, not from its recorded buttons
 
 Ctrl-C keeps what is done; the same command goes on from there.
 """
@@ -12,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -23,22 +24,62 @@ import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
 from cli import Seed, run_script
+from data.speedruns import prepare as prepare_videos
+from data.speedruns.inputs import find_inputs, list_files
 from files import read_json, write_json, writes_alone
-from games.game import BUNDLED_ROM, ROOT
+from games.game import ROOT
 from training import forget
 
 #: The encoder's input and size on a CPU: one grey channel, half the resolution.
 SMALL = {"grey": True, "half_size": True}
 
 
+@dataclass(frozen=True)
+class Length:
+    """How long a bundled game is trained and played: what depends on the game, all of it."""
+
+    iterations: int
+    """rollouts of PPO at most, each of num_envs · num_steps steps"""
+    minutes: float
+    """time limit of PPO"""
+    episode_steps: int
+    patience_steps: int
+    progress_scale: float
+    evaluation_steps: int
+
+
+LENGTHS = {
+    "waystone": Length(
+        iterations=100,
+        minutes=9.0,
+        episode_steps=512,
+        patience_steps=96,
+        progress_scale=10.0,
+        evaluation_steps=2000,
+    ),
+    "emberwick": Length(
+        iterations=2000,
+        minutes=170.0,
+        episode_steps=1024,
+        patience_steps=192,
+        progress_scale=40.0,
+        evaluation_steps=6000,
+    ),
+}
+
+
 @dataclass
 class Args:
+    game: Literal["waystone", "emberwick"] = "waystone"
+    """the bundled game"""
+    videos: Path | None = None
+    """videos of it, a folder or a file, instead of the input movies that come with it"""
     preset: Literal["full", "smoke"] = "full"
     """full: learns the game; smoke: every part once, in minutes"""
     seed: Seed = 0
     """seed of everything that is random"""
     out: Path | None = None
-    """directory of everything that is made; default: runs/demo, or runs/demo-smoke"""
+    """directory of everything that is made; default: runs/demo, with -GAME, -videos and -smoke"""
     device: str = "auto"
     """auto, cpu or cuda"""
 
@@ -51,27 +92,41 @@ class Stage:
     script: ModuleType
     args: Any
 
+    def state(self) -> list[Path]:
+        """Return the files that the script would go on from."""
+        return self.script.state_paths(self.args) if hasattr(self.script, "state_paths") else []
+
     def forget(self) -> None:
-        """Delete what the script would go on from."""
-        if hasattr(self.script, "state_paths"):
-            forget(self.script.state_paths(self.args))
+        """Delete them."""
+        forget(self.state())
 
     def made(self) -> dict[str, str]:
         """Return the SHA-256 of each file that the script has left for others to read."""
         return {str(path): digest([path]) for path in self.script.products(self.args)}
 
 
+def rom(game: str) -> Path:
+    return ROOT / "games" / game / f"{game}.gb"
+
+
+def movies(game: str) -> Path:
+    return ROOT / "games" / game / "movies"
+
+
 def make_stages(args: Args, out: Path) -> list[Stage]:
     """Return the path, stage by stage, in the sizes of the preset."""
     smoke = args.preset == "smoke"
-    frames = out / "frames"
+    frames, length = out / "frames", LENGTHS[args.game]
     common = {"seed": args.seed, "device": args.device}
+    if args.videos:
+        videos = prepare_videos.Args((args.videos,), shades=4, out=frames)
+        first = Stage("prepare", prepare_videos, videos)
+    else:
+        replays = prepare.Args(movies(args.game), rom(args.game), frames)
+        replays = replace(replays, limit=2, steps=64) if smoke else replays
+        first = Stage("prepare", prepare, replays)
     return [
-        Stage(
-            "prepare",
-            prepare,
-            prepare.Args(out=frames, limit=2 if smoke else None, steps=64 if smoke else None),
-        ),
+        first,
         Stage(
             "pretrain",
             pretrain_visual,
@@ -109,20 +164,21 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
             "train",
             train_with_cnn_reward,
             train_with_cnn_reward.Args(
-                rom=BUNDLED_ROM,
+                rom=rom(args.game),
                 reward_model=out / "reward_path.pkl",
                 pretrained_encoder=out / "pretrained_encoder.pkl",
                 reward_interval=1,
                 num_envs=4 if smoke else 32,
                 num_steps=16 if smoke else 64,
-                episode_steps=512,
-                patience_steps=96,
+                episode_steps=length.episode_steps,
+                patience_steps=length.patience_steps,
+                progress_scale=length.progress_scale,
                 return_filter=1.0,
                 epochs=3,
                 lr=5e-4,
                 entropy_coef=0.015,
-                iterations=3 if smoke else 100,
-                time_limit_minutes=9.0,
+                iterations=3 if smoke else length.iterations,
+                time_limit_minutes=length.minutes,
                 out=out / "checkpoints",
                 **common,
             ),
@@ -132,8 +188,8 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
             evaluate_policy,
             evaluate_policy.Args(
                 policy=out / "checkpoints" / "policy_final.pkl",
-                rom=BUNDLED_ROM,
-                steps=40 if smoke else 2000,
+                rom=rom(args.game),
+                steps=40 if smoke else length.evaluation_steps,
                 episodes=2 if smoke else 16,
                 gif_steps=40 if smoke else 500,
                 out=out / "evaluation",
@@ -151,8 +207,12 @@ def plain(args: Any) -> dict:
 
 def digest(paths: Iterable[Path]) -> str:
     """Return the SHA-256 of files' contents, in order of their names."""
-    contents = (path.read_bytes() for path in sorted(paths))
-    return hashlib.sha256(b"".join(contents)).hexdigest()
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                whole.update(part)
+    return whole.hexdigest()
 
 
 def is_still(path: str, was: str) -> bool:
@@ -197,6 +257,8 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
             continue
         if same and lost:
             print(f"{', '.join(lost)}: gone, or no longer what {stage.name} made")
+            if set(lost) & set(map(str, stage.state())):
+                stage.forget()  # what it would go on from is among them
         redone = True
         if not same:
             stage.forget()
@@ -217,14 +279,20 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
     return record
 
 
-def starting_point() -> str:
-    """Return a digest of what everything is made from."""
-    return digest([BUNDLED_ROM, *prepare.find_movies(prepare.Args.movies)])
+def starting_point(args: Args) -> str:
+    """Return a digest of what everything is made from: the ROM and the recordings."""
+    if args.videos:
+        recordings = list_files(find_inputs([args.videos]).values())
+    else:
+        recordings = prepare.find_movies(movies(args.game))
+    return digest([rom(args.game), *recordings])
 
 
 def folder(args: Args) -> Path:
     """Return where everything goes."""
-    return args.out or Path("runs") / ("demo" if args.preset == "full" else f"demo-{args.preset}")
+    parts = [args.game] * (args.game != "waystone") + ["videos"] * bool(args.videos)
+    parts += [args.preset] * (args.preset != "full")
+    return args.out or Path("runs") / "-".join(["demo", *parts])
 
 
 @writes_alone(folder)
@@ -232,7 +300,7 @@ def main(args: Args) -> dict:
     """Run the path and write report.json; returns the report."""
     out = folder(args)
     stages = make_stages(args, out)
-    record = run_stages(stages, out / "stages.json", starting_point())
+    record = run_stages(stages, out / "stages.json", starting_point(args))
     results = record["evaluate"]["results"]
     report = {
         "trained": results["trained"],

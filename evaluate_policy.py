@@ -212,7 +212,7 @@ class Beginnings:
 def beginnings(start: Start, game: Game, args: Args) -> Beginnings:
     """Return where episodes begin: after `start`, then a random wait."""
     states, frames = play_start(start, game, args.noop_max)
-    last = len(start.masks) - 1
+    last = len(states) - 1 - args.noop_max
     ends = last + np.random.default_rng(args.seed).integers(args.noop_max + 1, size=args.episodes)
     steps = np.arange(ends.max() + 1)[:, None] - (ends.max() - ends)
     steps = steps.clip(min=0)

@@ -28,7 +28,7 @@ from data.frames import find_runs, split_runs
 from evaluate_policy import RandomAgent, TrainedAgent, load_guide
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM
-from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.movie import FRAME_SKIP, HOLD_FRAMES, play, read_movie
 from games.waystone.player import State, read_state
 from models.actor_critic import load_policy
 from models.follower import Follower
@@ -70,11 +70,10 @@ def recorded_places(path: PathModel, artefacts: Path) -> np.ndarray:
     for movie in find_movies(BUNDLED_ROM.parent / "movies"):
         if movie.stem not in names:
             continue
-        game = VecGameBoy(BUNDLED_ROM.read_bytes(), 1, FRAME_SKIP, hold_frames=HOLD_FRAMES)
+        game = VecGameBoy(BUNDLED_ROM.read_bytes(), 1)
         obs, follower = np.zeros(game.obs_shape(), dtype=np.uint8), Follower(path, 1)
         game.reset(obs)
-        for mask in read_movie(movie):
-            game.step(np.array([mask], dtype=np.uint8), obs)
+        for _ in play(game, read_movie(movie).frames(), obs):
             follower.follow(path.project(torch.from_numpy(obs)), torch.tensor([0]))
             state = read_state(game)
             places = [follower.progress(torch.tensor([0])).item() * (path.num_bins - 1)]

@@ -14,6 +14,7 @@ import evaluate_policy
 import train_with_cnn_reward as training_script
 from curriculum import Start, battery_file, find_start, play_start
 from games.game import find_game
+from games.movie import Movie
 from games.rom import find_battery_save
 from models.actor_critic import ActorCritic, ActorCriticConfig, load_policy, save_policy
 from models.checkpoint import load_checkpoint, save_checkpoint
@@ -269,16 +270,17 @@ def test_training_and_evaluation_begin_with_the_save(args, game, tmp_path, capsy
 def test_a_policys_beginning_is_that_of_its_training(game, tmp_path):
     save = make_save()
     config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
-    start = Start(np.array([0, 1, 2], np.uint8), battery=save)
+    start = Start(Movie(np.array([0, 1, 2], np.uint8), 12, 4), battery=save)
     path = tmp_path / "policy.pkl"
     save_policy(
         path, ActorCritic(ActorCriticConfig(hidden=4), Encoder(config)), **start.to_policy()
     )
     again = Start.of_policy(path, load_policy(path)[1])
-    assert again.masks.tolist() == [0, 1, 2] and (again.state, again.battery) == (b"", save)
-    (state, frame), (other, _) = (play_start(s, game) for s in (again, Start(again.masks)))
+    assert again.movie.frames().tolist() == start.movie.frames().tolist()
+    assert (again.state, again.battery) == (b"", save)
+    (state, frame), (other, _) = (play_start(s, game) for s in (again, Start(again.movie)))
     assert state == play_start(start, game)[0] != other
-    assert len(frame) == 3
+    assert len(frame) == 2  # of 30 frames, the second one filled up
 
 
 # ---- states of another version ----
@@ -293,7 +295,7 @@ def test_a_training_state_of_another_version_names_file_and_cure(args, game):
     """Also where one state of the archive alone is, which would be loaded some time later."""
     training_script.main(args)
     path = args.out / "training_state.pkl"
-    state = of_another_version(play_start(Start(np.zeros(1, np.uint8)), game)[0][0])
+    state = of_another_version(play_start(Start(Movie(np.zeros(1, np.uint8))), game)[0][0])
     old = torch.frombuffer(bytearray(state), dtype=torch.uint8)
     for where, number in (("archive", 3), ("states", 2)):
         content = load_checkpoint(path, "ppo_state")
@@ -314,7 +316,7 @@ def test_a_training_state_of_another_version_names_file_and_cure(args, game):
 
 
 def test_a_start_of_another_version_names_file_and_cure(game, tmp_path):
-    state = play_start(Start(np.zeros(1, np.uint8)), game)[0][0]
+    state = play_start(Start(Movie(np.zeros(1, np.uint8))), game)[0][0]
     file = tmp_path / "old.state"
     file.write_bytes(of_another_version(state))
     message = r"old.state: .*expected a state of version \d, got version 9: export it again"

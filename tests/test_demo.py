@@ -9,6 +9,11 @@ import pytest
 import demo
 import train_reward_model
 from benchmarks import ablations, path_truth
+from data.demo import render_videos
+from data.demo.layouts import Layout
+from data.frames import find_runs
+
+SMALL = Layout((80, 24, 320, 288), webcam=(420, 20, 160, 120), size=(640, 336))
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,27 @@ def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(o
 
     assert demo.main(demo.Args(preset="smoke", out=out, device="cpu")) == report
     assert capsys.readouterr().out.count("done already") == 5
+
+
+def test_it_walks_the_whole_path_from_videos_too(tmp_path, capsys, monkeypatch):
+    """What a streamer's layout is found in; a run that was changed since is made again."""
+    monkeypatch.setitem(render_videos.WHOLE, "small", SMALL)
+    monkeypatch.setattr(render_videos, "choose", lambda seed: ["small"])
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    render_videos.main(render_videos.Args(out=videos, limit=2, seconds=32, fps=(30,)))
+    args = demo.Args(videos=videos, preset="smoke", out=out, device="cpu")
+    report = demo.main(args)
+    assert report["settings"]["prepare"]["shades"] == 4
+    runs = find_runs(out / "frames")
+    assert [run.num_frames for run in runs] == [64, 64]
+    assert all(run.meta["crop"] == [80, 24, 320, 288] for run in runs)
+    pixels = runs[0].path.read_bytes()
+
+    capsys.readouterr()
+    runs[0].path.write_bytes(pixels[:-1] + b"?")
+    assert demo.main(args)["trained"] == report["trained"]
+    assert f"{runs[0].path}: gone, or no longer what prepare made" in capsys.readouterr().out
+    assert runs[0].path.read_bytes() == pixels
 
 
 def test_its_artefacts_serve_the_benchmarks(out, tmp_path):
@@ -54,9 +80,10 @@ def test_a_changed_flag_repeats_its_stage_and_all_after_it(out, capsys):
     """With the real scripts, whose own saved states must not be taken up again."""
     policy = out / "checkpoints" / "policy_final.pkl"
     before = policy.read_bytes()
-    stages = demo.make_stages(demo.Args(preset="smoke", device="cpu"), out)
+    args = demo.Args(preset="smoke", device="cpu")
+    stages = demo.make_stages(args, out)
     stages[3].args = replace(stages[3].args, seed=1)
-    demo.run_stages(stages, out / "stages.json", demo.starting_point())
+    demo.run_stages(stages, out / "stages.json", demo.starting_point(args))
     assert capsys.readouterr().out.count("done already") == 3
     assert policy.read_bytes() != before
 

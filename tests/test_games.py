@@ -51,7 +51,7 @@ def test_both_games_have_milestones_of_one_form():
 
     paths = sorted((ROOT / "games").glob("*/milestones.toml"))
     tables = {path.parent.name: read_milestones(path) for path in paths}
-    assert set(tables) == {"pokemon_red", "waystone"}
+    assert set(tables) == {"emberwick", "pokemon_red", "waystone"}
     assert len(tables["pokemon_red"]["milestones"]) == 16
     assert len(tables["waystone"]["milestones"]) >= 8
     for table in tables.values():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.demo.layouts import LAYOUTS
 from data.speedruns.crop import find_crop
-from tests.layouts import LAYOUTS, try_layout
+from tests.layouts import try_layout
 
 STEPS = 14  # of the game; `python -m tests.layouts` tries more layouts and seeds
 FOUND = [

@@ -7,6 +7,8 @@ from emurust import VecGameBoy
 
 from games.game import BUNDLED_ROM
 from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.movie import play as play_movie
+from games.player import MASK
 from games.waystone import player
 from games.waystone.player import Player, read_state
 from models.alignment import fit_path
@@ -25,8 +27,7 @@ def replay(movie):
     obs = np.zeros(game.obs_shape(), dtype=np.uint8)
     game.reset(obs)
     frames, milestones, maps = [], [], []
-    for mask in read_movie(movie):
-        game.step(np.array([mask], dtype=np.uint8), obs)
+    for _ in play_movie(game, read_movie(movie).frames(), obs):
         state = read_state(game)
         frames.append(obs[0].copy())
         milestones.append(state.milestones.bit_count())
@@ -81,7 +82,7 @@ def sampled_differently(movie, every, phase):
     obs = np.zeros(game.obs_shape(), dtype=np.uint8)
     game.reset(obs)
     frames = []
-    for step, mask in enumerate(read_movie(movie)):
+    for step, mask in enumerate(read_movie(movie).masks):
         shown = {n + 1 for n in range(FRAME_SKIP) if (step * FRAME_SKIP + n) % every == phase}
         now = 0
         for then in sorted(shown | {HOLD_FRAMES, FRAME_SKIP}):
@@ -190,8 +191,8 @@ def test_tricks_earn_nothing(path, steps):
     obs = np.zeros(game.obs_shape(), dtype=np.uint8)
     game.reset(obs)
     follower, rows = Follower(path, count), torch.arange(count)
-    movie = [[mask] * count for mask in read_movie(MOVIES[2])[:steps]]
-    tricks = [[player.MASK[b] for b in buttons] for buttons in zip(*TRICKS.values(), strict=True)]
+    movie = [[mask] * count for mask in read_movie(MOVIES[2]).masks[:steps]]
+    tricks = [[MASK[b] for b in buttons] for buttons in zip(*TRICKS.values(), strict=True)]
     places = []
     for masks in movie + tricks:
         game.step(np.array(masks, dtype=np.uint8), obs)

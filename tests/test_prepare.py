@@ -16,7 +16,7 @@ from data.frames import ROOT, find_runs
 from data.speedruns import prepare as speedruns_prepare
 from games.actions import BUTTONS
 from games.game import BUNDLED_ROM
-from games.movie import write_movie
+from games.movie import Movie, write_movie
 
 CROP = (37, 24, 480, 432)  # x, y, width, height: three times the screen, at an odd x
 START, A = 1 << BUTTONS.index("Start"), 1 << BUTTONS.index("A")
@@ -26,7 +26,7 @@ MASKS = np.array([0] * 6 + [START, 0, A, 0] * 5, dtype=np.uint8)  # one per step
 @pytest.fixture(scope="module")
 def replay() -> np.ndarray:
     """The first seconds of the bundled game, (T, 144, 160, 3) uint8."""
-    frames = demo_prepare.replay(BUNDLED_ROM.read_bytes(), MASKS)
+    frames = demo_prepare.replay(BUNDLED_ROM.read_bytes(), Movie(MASKS).frames())
     frames = np.stack([frame.copy() for frame in frames])
     assert len({frame.tobytes() for frame in frames}) > 3  # a picture that changes
     return frames
@@ -231,8 +231,8 @@ def test_an_import_with_a_frame_missing_or_misshapen_is_no_run(replay, tmp_path,
 def test_movies_become_runs_of_one_frame_a_step(replay, tmp_path):
     movies, out = tmp_path / "movies", tmp_path / "out"
     movies.mkdir()
-    write_movie(movies / "long.txt", MASKS)
-    write_movie(movies / "short.txt", MASKS[:9])
+    write_movie(movies / "long.txt", Movie(MASKS))
+    write_movie(movies / "short.txt", Movie(MASKS[:9]))
     report = demo_prepare.main(demo_prepare.Args(movies, out=out))
     long, short = find_runs(out)
     np.testing.assert_array_equal(long.frames, replay)

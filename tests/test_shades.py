@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from data.demo.layouts import COLOUR, DIM, GREEN, GREY, SUPER
 from data.speedruns.shades import GREYS, find_levels, is_blank, is_fade, luma, shade_table
-from tests.layouts import COLOUR, DIM, GREEN, GREY, SUPER
 
 PALETTES = {"grey": GREY, "green": GREEN, "super": SUPER, "colour": COLOUR, "dim": DIM}
 

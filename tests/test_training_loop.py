@@ -19,6 +19,7 @@ from curriculum import CurriculumEnvs, Start, play_masks
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM, find_game
+from games.movie import Movie
 from models.actor_critic import Outlook, load_policy
 from models.alignment import fit_path
 from models.archive import Entry
@@ -243,7 +244,7 @@ def test_a_file_that_changed_is_not_mixed_into_a_saved_run(args, artefacts):
     args = replace(args, reward_model=path, iterations=1)
     shutil.copy(artefacts / "reward_path.pkl", path)
     training_script.main(args)
-    run = np.stack([frame.copy() for frame in replay(GAME.rom, MOVIE[:60])])
+    run = np.stack([frame.copy() for frame in replay(GAME.rom, Movie(MOVIE[:60]).frames())])
     save_path(path, fit_path([run]))
     with pytest.raises(ValueError, match="--reward-model"):
         training_script.main(replace(args, iterations=2))
@@ -483,7 +484,7 @@ def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
     assert min(evaluate_policy.main(evaluation)["random"]["milestones_per_episode"]) >= held > 3
     policy, _ = load_policy(evaluation.policy)
     agent = evaluate_policy.TrainedAgent(policy, follower.path, 2)
-    start = Start(np.zeros(1, np.uint8), states[middle])
+    start = Start(Movie(np.zeros(1, np.uint8)), states[middle])
     agent.begin(evaluate_policy.beginnings(start, GAME, evaluation))
     assert np.abs(agent.places - place).max() < 0.05
     file.write_bytes(states[middle][:-9])

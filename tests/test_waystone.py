@@ -11,28 +11,23 @@ from emurust import VecGameBoy
 from pyboy import PyBoy
 
 from data.frames import Run, split_runs
+from games import difficulty
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM, find_game, read_milestones
 from games.movie import read_movie
-from games.waystone import difficulty, player
+from games.player import CREDITS, FACING, MASK, MENU, TEXT, TITLE, WORLD, front, shortest_path
+from games.waystone import player
 from games.waystone.player import (
     BEDROOM,
-    CREDITS,
     DETOURS,
-    FACING,
     GATE,
     GUARD,
-    MASK,
-    MENU,
     PAINTER,
     ROUTE,
     SHRINE,
     SIGHTS,
-    TEXT,
-    TITLE,
     TOWN,
     VALLEY,
-    WORLD,
     Player,
     read_state,
 )
@@ -71,7 +66,7 @@ class Session:
 
     def begin(self) -> "Session":
         """Play the committed intro."""
-        for mask in read_movie(GAME_DIR / "intro.txt"):
+        for mask in read_movie(GAME_DIR / "intro.txt").masks:
             self.step([mask])
         return self
 
@@ -88,7 +83,7 @@ def bedroom() -> Session:
 @pytest.fixture(scope="module")
 def replays() -> list[list]:
     """Every movie's states, one after each step, and two hundred steps more of nothing."""
-    runs = [read_movie(path) for path in MOVIES]
+    runs = [read_movie(path).masks for path in MOVIES]
     session = Session(len(runs))
     states = [[] for _ in runs]
     for t in range(max(map(len, runs)) + 200):
@@ -158,7 +153,7 @@ def test_every_line_fits_its_text_box():
 
 
 def test_every_movie_reaches_every_milestone_in_order(replays):
-    runs = [read_movie(path) for path in MOVIES]
+    runs = [read_movie(path).masks for path in MOVIES]
     assert len(runs) >= 12
     assert len({run.tobytes() for run in runs}) == len(runs)
     for run, states in zip(runs, replays, strict=True):
@@ -198,7 +193,7 @@ def test_a_movie_is_recorded_again_byte_for_byte(tmp_path):
 
 def test_the_credits_lead_back_to_the_title(replays):
     for path, states in zip(MOVIES, replays, strict=True):
-        end = len(read_movie(path)) - 1
+        end = len(read_movie(path).masks) - 1
         assert states[end].mode == CREDITS
         assert TITLE in [state.mode for state in states[end:]]
         assert len(milestones_of(states[-1])) == MILESTONES  # kept until the next game starts
@@ -223,7 +218,7 @@ def test_the_title_needs_start():
 
 
 def to_the_first_text(session: Session) -> None:
-    intro = read_movie(GAME_DIR / "intro.txt")
+    intro = read_movie(GAME_DIR / "intro.txt").masks
     start = int(np.flatnonzero(intro == MASK["Start"])[0])
     for mask in intro[: start + 1]:
         session.step([mask])
@@ -301,12 +296,12 @@ def test_a_tour_enters_every_map_and_hears_everybody():
         state = playing.state
         visited.add(state.map)
         if button == "A" and before.mode == WORLD and state.mode == TEXT and not state.foe:
-            cell = player.front((before.x, before.y, FACING[before.facing]))
+            cell = front((before.x, before.y, FACING[before.facing]))
             if cell in before.people:
                 speakers.add((before.map, cell))
 
     playing.press = watch
-    playing.win(1500)
+    playing.win()
     assert playing.state.reached(player.ENDING)
     assert len(visited) >= 10 and visited == set(range(11))
     assert len(speakers) >= 8
@@ -362,7 +357,7 @@ def in_battle(seed: int) -> Player:
         grass = np.argwhere(playing.state.cells == player.TALL_GRASS)
         if playing.state.mode == WORLD:
             y, x = grass[playing.rng.integers(len(grass))]
-            path = player.shortest_path(
+            path = shortest_path(
                 playing.state, lambda place, cell=(int(x), int(y)): place[:2] == cell, playing.rng
             )
             for button in path:
@@ -440,7 +435,7 @@ def test_trap_the_painting_looks_like_the_shrine():
     playing.walk_to(PAINTERS_DOOR)
     assert playing.state.map == PAINTER
     before = playing.state.milestones
-    playing.go(lambda place: player.front(place) == PAINTING and place[2] == "Up")
+    playing.go(lambda place: front(place) == PAINTING and place[2] == "Up")
     playing.press("A")
     picture = playing.obs[0, :, :, 0].astype(float)
     playing.press("B")
@@ -449,7 +444,7 @@ def test_trap_the_painting_looks_like_the_shrine():
     assert playing.state.milestones == before and not playing.state.reached(player.GOT_KEY)
 
     session, nearest = Session(), (np.inf, None)
-    for mask in read_movie(MOVIES[0]):
+    for mask in read_movie(MOVIES[0]).masks:
         session.step([mask])
         distance = np.abs(session.obs[0, :, :, 0] - picture).mean()
         nearest = min(nearest, (distance, session.state.map))
@@ -548,7 +543,7 @@ def test_after_random_play_b_leads_out_and_the_pad_answers():
 
 def test_pyboy_plays_a_movie_to_the_same_end(tmp_path):
     """The frames in which each button is down, by the game's own clock, go to PyBoy as well."""
-    masks = read_movie(MOVIES[2])
+    masks = read_movie(MOVIES[2]).masks
     ours = VecGameBoy(ROM, 1, 1, hold_frames=1)
     obs = np.zeros(ours.obs_shape(), dtype=np.uint8)
     ours.reset(obs)

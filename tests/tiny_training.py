@@ -10,14 +10,14 @@ import train_reward_model
 import train_with_cnn_reward
 from data.demo.prepare import replay
 from games.game import BUNDLED_ROM
-from games.movie import read_movie
+from games.movie import Movie, read_movie
 from models.alignment import fit_path
 from models.checkpoint import save_checkpoint
 from models.path import save_path
 from models.reward_model import RewardModel, RewardModelConfig
 from models.tokenizer import Encoder, TokenizerConfig
 
-MOVIE = read_movie(BUNDLED_ROM.parent / "movies" / "run_00.txt")
+MOVIE = read_movie(BUNDLED_ROM.parent / "movies" / "run_00.txt").masks
 
 
 def visual_args(data: Path, out: Path, **changes) -> pretrain_visual.Args:
@@ -52,7 +52,9 @@ def reward_args(data: Path, out: Path, **changes) -> train_reward_model.Args:
 
 def write_ppo_artefacts(directory: Path) -> Path:
     """Write a path along one recorded run, a random encoder, a random reward model."""
-    run = np.stack([frame.copy() for frame in replay(BUNDLED_ROM.read_bytes(), MOVIE)])
+    run = np.stack(
+        [frame.copy() for frame in replay(BUNDLED_ROM.read_bytes(), Movie(MOVIE).frames())]
+    )
     save_path(directory / "reward_path.pkl", fit_path([run]))
     torch.manual_seed(0)
     config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)

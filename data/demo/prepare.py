@@ -1,6 +1,7 @@
 """Replay the bundled game's recorded runs through the emulator into runs of frames.
 
-Frame t is the screen after step t, from power-on; two steps are a second of game time.
+Frame t is the screen after step t of 30 frames, from power-on, whatever the timing of a movie; two
+steps are a second of game time.
 
     uv run python data/demo/prepare.py
     uv run python data/demo/prepare.py --limit 2 --out /tmp/frames
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from cli import Count, run_script
 from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
 from files import write_json, writes_alone
 from games.game import BUNDLED_ROM, Game, find_game
-from games.movie import FRAME_SKIP, HOLD_FRAMES, read_movie
+from games.movie import FRAME_SKIP, FRAMES_PER_SECOND, play, read_movie
 
 
 @dataclass
@@ -51,26 +53,23 @@ def find_movies(path: Path) -> list[Path]:
     return movies
 
 
-def replay(rom: bytes, masks: np.ndarray) -> Iterator[np.ndarray]:
-    """Play button masks (T,) from power-on, yielding the frame after each step.
+def replay(rom: bytes, buttons: np.ndarray, every: int = FRAME_SKIP) -> Iterator[np.ndarray]:
+    """Play the buttons of every frame, (N,), from power-on; yield the screen after `every` of them.
 
-    Frames are (144, 160, 3) uint8, valid until the next one is asked for. Raises ValueError when
+    Screens are (144, 160, 3) uint8, valid until the next one is asked for. Raises ValueError when
     the game locks up.
     """
-    game_boy = VecGameBoy(rom, 1, FRAME_SKIP, hold_frames=HOLD_FRAMES, num_threads=1)
+    game_boy = VecGameBoy(rom, 1, num_threads=1)
     obs = np.empty((1, *FRAME_SHAPE), dtype=np.uint8)
     game_boy.reset(obs)
-    for step in range(len(masks)):
-        _, dones = game_boy.step(masks[step : step + 1], obs)
-        if dones[0]:
-            raise ValueError(f"the game locked up at step {step}: is this the movie's own ROM?")
+    for _ in play(game_boy, buttons, obs, every):
         yield obs[0]
 
 
 def prepare_movie(movie: Path, game: Game, out: Path, steps: int | None) -> dict:
     """Replay one movie into `out`; return the JSON of its run."""
-    frames = replay(game.rom, read_movie(movie)[:steps])
-    fps = 60 / FRAME_SKIP
+    frames = islice(replay(game.rom, read_movie(movie).frames()), steps)
+    fps = FRAMES_PER_SECOND / FRAME_SKIP
     path = write_run(
         out, movie.stem, frames, fps=fps, source=movie.name, palette="grey4", rom_sha1=game.sha1
     )

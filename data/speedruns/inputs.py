@@ -156,6 +156,12 @@ def is_idle_folder(path: Path) -> bool:
         return False
 
 
+def list_files(inputs: Iterable[Path]) -> list[Path]:
+    """Return all files that inputs are made of."""
+    files = ([path] if is_video(path) else single_frames.list_files(path) for path in inputs)
+    return [file for some in files for file in some]
+
+
 def is_video(path: Path) -> bool:
     return not (os.path.isdir(path) or single_frames.is_index(path))
 

@@ -45,6 +45,7 @@ from data.frames import (
     Run,
     data_warnings,
     is_run_json,
+    made_here,
     open_runs,
     read_run,
     write_run,
@@ -417,6 +418,17 @@ def to_greys(frames: Iterator[np.ndarray], table: np.ndarray) -> Iterator[np.nda
     """Give every pixel of (144, 160, 3) uint8 the grey that `table`, (256,), has for its luma."""
     for frame in frames:
         yield np.repeat(table[luma(frame)][..., None], 3, axis=2)
+
+
+def state_paths(args: Args) -> list[Path]:
+    """Return what lies in OUT already: runs that are not made again, their pictures, the report."""
+    return [args.out / name for name in sorted(made_here(args.out))] if args.out.is_dir() else []
+
+
+def products(args: Args) -> list[Path]:
+    """Return the files that others read."""
+    paths = [path for path in state_paths(args) if path.name != REPORT]
+    return [path for path in paths if path.suffix in (".npy", ".json") and path.is_file()]
 
 
 def main(args: Args) -> dict:

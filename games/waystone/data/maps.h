@@ -1,8 +1,8 @@
-/* What maps are made of. */
+/* Which maps there are. */
 #ifndef MAPS_H
 #define MAPS_H
 
-#include <stdint.h>
+#include "map.h"
 
 enum map_id {
     MAP_BEDROOM,
@@ -18,41 +18,5 @@ enum map_id {
     MAP_SHRINE,
     MAP_COUNT
 };
-
-/* Stepping on (x, y) leads to another map. */
-struct warp {
-    uint8_t x, y;
-    uint8_t to_map, to_x, to_y, facing;
-};
-
-struct person {
-    uint8_t x, y;
-    uint8_t sprite;
-    uint8_t script; /* enum script, or SAY */
-    const char *text;
-};
-
-/* A cell that answers to A: a sign, a chest, a gate. */
-struct note {
-    uint8_t x, y;
-    uint8_t script;
-    const char *text;
-};
-
-struct map {
-    const char *cells; /* rows of glyphs, see METATILES in tiles.h */
-    uint8_t width, height;
-    uint8_t border[2]; /* the metatiles outside, mostly the first */
-    uint8_t extra[2];  /* metatiles that appear later, loaded with the map */
-    const struct warp *warps;
-    uint8_t warp_count;
-    const struct person *people;
-    uint8_t people_count;
-    const struct note *notes;
-    uint8_t note_count;
-};
-
-extern const struct map maps[MAP_COUNT];
-extern const uint8_t glyph_cells[96]; /* glyph - ' ' -> metatile | SOLID */
 
 #endif

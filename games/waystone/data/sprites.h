@@ -5,13 +5,16 @@
 
 #include "tiles.h"
 
-enum sprite {
-    SPRITE_DOWN, SPRITE_DOWN_WALK, SPRITE_UP, SPRITE_UP_WALK, SPRITE_SIDE, SPRITE_SIDE_WALK,
-    SPRITE_MOTHER, SPRITE_GIRL, SPRITE_GUARD, SPRITE_HIKER, SPRITE_KEEPER,
-    SPRITE_ELDER, SPRITE_BAKER, SPRITE_PAINTER, SPRITE_FISHER, SPRITE_MINER,
-    SPRITE_KEY,
-    SPRITE_COUNT
-};
+/* In the order of sprite_art; the pictures are those of sprite_art.h. */
+#define SPRITES(X)                                                             \
+    X(DOWN) X(DOWN_WALK) X(UP) X(UP_WALK) X(SIDE) X(SIDE_WALK)                 \
+    X(MOTHER) X(GIRL) X(GUARD) X(HIKER) X(KEEPER)                              \
+    X(ELDER) X(BAKER) X(PAINTER) X(FISHER) X(MINER)                            \
+    X(KEY)
+
+#define X(name) SPRITE_##name,
+enum sprite { SPRITES(X) SPRITE_COUNT };
+#undef X
 
 extern const uint8_t sprite_art[SPRITE_COUNT][PICTURE_BYTES];
 

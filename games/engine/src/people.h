@@ -14,6 +14,10 @@ uint8_t person_at(uint8_t x, uint8_t y);
 /* Draw all, moved by so many pixels against the player's cell. */
 void draw_people(const struct person *people, int8_t shift_x, int8_t shift_y);
 
+/* Who is walking, MAX_PEOPLE for nobody, and where he is now relative to his cell. */
+extern uint8_t moving_person;
+extern int8_t moving_x, moving_y;
+
 /* A person walks one step, one pixel a frame. */
 void walk_person(uint8_t person, uint8_t direction);
 

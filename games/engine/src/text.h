@@ -14,6 +14,9 @@ extern const label names[];
 extern label text_foe;
 extern uint8_t text_number;
 
+/* The digits of text_number, which is below 100; good until the next call. */
+label number(void);
+
 /* Show text at the bottom of the screen, written as texts.h says. Each page waits for a new press
    of A or B. */
 void say(const char *text);

@@ -2,6 +2,7 @@
 
 #include "font.h"
 #include "hardware.h"
+#include "hooks.h"
 #include "input.h"
 #include "state.h"
 #include "video.h"
@@ -10,9 +11,7 @@
 #define SCREEN_COLUMNS 20
 #define SCREEN_ROWS 18
 #define TEXT_ROWS 6
-#define LIST_COLUMNS 9
 #define LINE 18
-#define GLYPHS_A_FRAME 3
 
 const label names[] = {"ROWAN", "MIRA", "TOBI", "WREN"};
 label text_foe;
@@ -82,8 +81,7 @@ static void clear_page(void) {
     }
 }
 
-/* Decimal digits of text_number, which is below 100. */
-static label number(void) {
+label number(void) {
     static char digits[3];
     char *at = digits;
     uint8_t tens = 0, ones = text_number;
@@ -103,7 +101,7 @@ static label expansion(char c) {
     case '@': return names[game.name];
     case '&': return text_foe;
     case '#': return number();
-    default: return 0;
+    default: return OTHER_WORD(c);
     }
 }
 
@@ -150,6 +148,7 @@ void say(const char *text) {
     uint8_t mode = game.mode;
     game.mode = TEXT;
     open_box(SCREEN_COLUMNS, TEXT_ROWS);
+    SHOW_BANK(TEXTS_BANK);
     for (;;) {
         text = write_page(text);
         wait_for_a_or_b();
@@ -157,6 +156,7 @@ void say(const char *text) {
         text++; /* the '\f' */
         clear_page();
     }
+    SHOW_BANK(MAPS_BANK);
     close_box();
     game.mode = mode;
 }

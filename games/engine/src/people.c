@@ -7,8 +7,8 @@
 
 #define STEP_FRAMES 16
 
-static uint8_t moving_person; /* who is walking, and where he is now relative to his cell */
-static int8_t moving_x, moving_y;
+uint8_t moving_person;
+int8_t moving_x, moving_y;
 
 void load_people(const struct person *people, uint8_t count) {
     game.people = count;

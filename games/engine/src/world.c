@@ -2,6 +2,7 @@
 
 #include "battle.h"
 #include "hardware.h"
+#include "hooks.h"
 #include "input.h"
 #include "maps.h"
 #include "menus.h"
@@ -88,7 +89,7 @@ void redraw_sprites(void) {
     draw_sprite(0, PLAYER_X, y, player_picture(), player_flip());
     draw_people(map->people, -delta_x(game.facing) * (int8_t)step_pixels,
                 -delta_y(game.facing) * (int8_t)step_pixels);
-    draw_sprite(PACK_ENTRY, PACK_X, game.flags & HAS_KEY ? PACK_Y : 240, SPRITE_KEY, 0);
+    draw_sprite(PACK_ENTRY, PACK_X, CARRIES ? PACK_Y : 240, SPRITE_CARRIED, 0);
 }
 
 static void set_scroll(void) {
@@ -197,6 +198,7 @@ static void move(int8_t rise) {
         step_pixels = i + 1;
         height += rise;
         set_scroll();
+        PEOPLE_MOVE();
         redraw_sprites();
         next_frame();
     }
@@ -259,6 +261,7 @@ static uint8_t single_direction(void) {
 
 void world_step(void) {
     next_frame();
+    PEOPLE_MOVE();
     uint8_t direction = single_direction();
     if (pressed & START) {
         start_menu();

@@ -2,6 +2,7 @@
 
 #include "font.h"
 #include "hardware.h"
+#include "hooks.h"
 #include "input.h"
 #include "maps.h"
 #include "rng.h"
@@ -12,7 +13,6 @@
 #define FIRST_FREE_TILE ((FONT_GLYPHS + 3) & 0xFC)
 #define LCDC_NORMAL \
     (LCDC_ON | LCDC_WINDOW_MAP_9C00 | LCDC_TALL_SPRITES | LCDC_SPRITES | LCDC_BACKGROUND)
-#define FADED 0x40 /* palette: everything but black is white */
 #define NORMAL 0xE4
 #define INVERTED 0x1B
 
@@ -62,7 +62,9 @@ static void copy_rows(uint8_t *to, const uint8_t *from) __naked {
 static void copy_quarter(uint8_t *to, const uint8_t *picture, uint8_t quarter) {
     if (quarter & 1) picture += PICTURE_BYTES / 2;
     if (quarter & 2) picture += 2;
+    SHOW_BANK(ART_BANK);
     copy_rows(to, picture);
+    SHOW_BANK(MAPS_BANK);
 }
 
 static void copy_picture(uint8_t *to, const uint8_t *picture) {
@@ -135,7 +137,7 @@ void video_start(void) {
 
 void screen_begin(void) {
     if (LCDC & LCDC_ON) {
-        BGP = FADED;
+        FADE_OUT();
         next_frame();
         __asm__("halt\nnop"); /* the LCD may be switched off in VBlank only */
         LCDC = 0;
@@ -148,10 +150,11 @@ void screen_begin(void) {
 }
 
 void screen_end(void) {
-    BGP = NORMAL;
+    BGP = FADED_IN;
     DIV = 0; /* so that what it says at a VBlank depends on frames, not on an emulator's start */
     LCDC = LCDC_NORMAL;
     next_frame();
+    FADE_IN();
 }
 
 uint8_t tiles_of(uint8_t metatile) {

@@ -1,24 +1,26 @@
-"""Measure how hard waystone is: who reaches which milestones, from power-on.
+"""Measure how hard a bundled game is: who reaches which milestones, from power-on.
 
-uv run python -m games.waystone.difficulty --seeds 32
-uv run python -m games.waystone.difficulty --seeds 4 --steps 500
+uv run python -m games.difficulty --seeds 32
+uv run python -m games.difficulty --game emberwick --steps 8000
+uv run python -m games.difficulty --seeds 4 --steps 500
 
 Random presses any of the eight buttons, the masher A or Start, each step anew; the scripted player
 reads RAM and wins.
 """
 
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from emurust import VecGameBoy
 
 from cli import run_script
 from games.actions import ACTION_MASKS, BUTTONS
-from games.game import BUNDLED_ROM, Game, find_game
+from games.game import ROOT, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES
-from games.waystone.player import Player
 
 #: The buttons that a player presses, uniformly at random.
 PLAYERS = {"random": BUTTONS, "masher": ("A", "Start")}
@@ -26,6 +28,8 @@ PLAYERS = {"random": BUTTONS, "masher": ("A", "Start")}
 
 @dataclass
 class Args:
+    game: Literal["waystone", "emberwick"] = "waystone"
+    """whose difficulty"""
     seeds: int = 32
     """playthroughs of each player"""
     steps: int = 2000
@@ -69,11 +73,12 @@ def summary(reached: np.ndarray) -> dict:
 
 def main(args: Args) -> dict:
     """Play, print the table, return the figures."""
-    game = find_game(BUNDLED_ROM)
+    game = find_game(ROOT / "games" / args.game / f"{args.game}.gb")
+    player_of = importlib.import_module(f"games.{args.game}.player").Player
     report = {}
     for name, buttons in PLAYERS.items():
         report[name] = summary(play(game, buttons, args.seeds, args.steps))
-    players = [Player(game.rom, seed) for seed in range(args.seeds)]
+    players = [player_of(game.rom, seed) for seed in range(args.seeds)]
     for player in players:
         player.win()
     lengths = [player.won_at for player in players]

@@ -1,4 +1,4 @@
-/* The registers this game uses, by their Pan Docs names, and the buttons. */
+/* The registers that the games use, by their Pan Docs names, and the buttons. */
 #ifndef HARDWARE_H
 #define HARDWARE_H
 

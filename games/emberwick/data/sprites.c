@@ -1,0 +1,10 @@
+#include "sprites.h"
+
+#include "own_art.h"
+#include "sprite_art.h"
+
+const uint8_t sprite_art[SPRITE_COUNT][PICTURE_BYTES] = {
+#define X(name) {FIGURE_##name},
+    SPRITES(X)
+#undef X
+};

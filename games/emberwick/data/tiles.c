@@ -1,0 +1,10 @@
+#include "tiles.h"
+
+#include "own_art.h"
+#include "tile_art.h"
+
+const uint8_t metatile_art[METATILE_COUNT][PICTURE_BYTES] = {
+#define X(name, glyph, solid) {TILE_##name},
+    METATILES(X)
+#undef X
+};

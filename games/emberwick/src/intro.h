@@ -1,0 +1,7 @@
+/* The opening talk and the choice of a name. */
+#ifndef INTRO_H
+#define INTRO_H
+
+void intro(void);
+
+#endif

@@ -1,0 +1,8 @@
+/* People who walk about, near where they belong. */
+#ifndef STROLL_H
+#define STROLL_H
+
+/* One frame: a step goes on, or now and then one begins. */
+void stroll(void);
+
+#endif
