@@ -147,8 +147,8 @@ def play_start(start: Start, game: Game, wait: int = 0) -> tuple[list[bytes], np
     """Play a beginning, and then nothing for `wait` steps of 30 frames.
 
     Returns the emulator's exported state after each 30 frames and the screens, (T, 144, 160, 3)
-    uint8. Raises ValueError for a state of another game or version, a battery save of another
-    size, and a game that locks up.
+    uint8. Raises ValueError for a state of another game or version, and a battery save of
+    another size.
     """
     what = "a state by VecGameBoy.export_state" if start.state else "a battery save"
     try:

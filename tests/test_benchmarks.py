@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import path_length
+import numpy as np
+import pytest
+
+from benchmarks import path_held_out, path_length
+from data.demo import prepare
+from data.frames import open_runs, split_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,3 +45,27 @@ def test_a_step_along_a_path_is_timed_at_each_length():
     results = path_length.main(path_length.Args(lengths=(60, 400), rounds=2, steps=12, num_envs=4))
     assert list(results) == ["60", "400"] and results["60"]["ratio"] == 1.0
     assert all(row["ms_a_step"] > 0 for row in results.values())
+
+
+def test_longest_stretch_and_figures_of_seconds_off():
+    off = np.array([0, 4, -6, -31, 32, 61, 0, -40, 5], dtype=float)
+    told = path_held_out.figures(off, fps=2)
+    assert told["within_5_s"] == 4 / 9 and told["within_30_s"] == 5 / 9
+    assert told["longest_lost_s"] == 1.5 and told["over_60_s_ahead"] == 1 / 9
+    assert path_held_out.longest(np.zeros(3, bool)) == 0
+
+
+def test_held_out_runs_are_known_by_their_milestones(tmp_path):
+    """One-button-a-step runs, of which a path of two others loses none for long."""
+    movies = ROOT / "games" / "waystone" / "movies"
+    prepare.main(prepare.Args(movies, out=tmp_path, limit=3))
+    (name,) = {run.name for run in split_runs(open_runs(tmp_path))[1]}
+    results = path_held_out.main(path_held_out.Args(tmp_path, movies))
+    assert set(results) == {name, "all"}
+    assert results["all"]["within_30_s"] > 0.9 and results["all"]["longest_lost_s"] < 30
+
+    short = tmp_path / "short"
+    prepare.main(prepare.Args(movies, out=short, limit=1, steps=30))
+    (tmp_path / "run_00.txt").write_text("Start 30\n")
+    with pytest.raises(ValueError, match="expected a run that reaches every milestone"):
+        path_held_out.main(path_held_out.Args(short, tmp_path))

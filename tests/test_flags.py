@@ -19,6 +19,7 @@ SCRIPTS = [
     "evaluate_policy",
     "demo",
     "data.demo.prepare",
+    "data.demo.render_videos",
     "data.speedruns.prepare",
     "data.frames",
     *(f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("[a-z]*.py"))),

@@ -244,6 +244,13 @@ def test_movies_become_runs_of_one_frame_a_step(replay, tmp_path):
     assert [run.name for run in find_runs(tmp_path / "one")] == ["long"]
 
 
+def test_a_movie_on_a_rom_that_locks_up_is_one_line():
+    rom = bytearray(BUNDLED_ROM.read_bytes())
+    rom[0x100] = 0xD3  # no instruction
+    with pytest.raises(ValueError, match=r"locked up at 0 s: is this the movie's own ROM\?"):
+        list(demo_prepare.replay(bytes(rom), Movie(MASKS).frames()))
+
+
 def test_a_movie_that_is_not_there_is_one_line(tmp_path):
     done = run_script("data/demo/prepare.py", "--movies", tmp_path / "none.txt", "--out", tmp_path)
     assert done.returncode == 2

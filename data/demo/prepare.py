@@ -62,7 +62,10 @@ def replay(rom: bytes, buttons: np.ndarray, every: int = FRAME_SKIP) -> Iterator
     game_boy = VecGameBoy(rom, 1, num_threads=1)
     obs = np.empty((1, *FRAME_SHAPE), dtype=np.uint8)
     game_boy.reset(obs)
-    for _ in play(game_boy, buttons, obs, every):
+    for number, locked in enumerate(play(game_boy, buttons, obs, every)):
+        if locked:
+            seconds = number * every / FRAMES_PER_SECOND
+            raise ValueError(f"the game locked up at {seconds:g} s: is this the movie's own ROM?")
         yield obs[0]
 
 

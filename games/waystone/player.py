@@ -13,7 +13,7 @@ import numpy as np
 from emurust import VecGameBoy
 
 import games.player
-from cli import run_script
+from cli import Count, NotNegative, Positive, run_script
 from games.movie import write_movie
 from games.player import SOLID, Cell, Place, front, record_runs
 
@@ -77,7 +77,7 @@ TITLE_WAITS = [*range(13), *range(18, 23)]
 
 @dataclass
 class Args:
-    runs: int = 12
+    runs: Count = 12
     """winning runs to record"""
     reckless: int = 3
     """the number of the run that goes on until it is defeated, and then wins; -1 for none"""
@@ -86,9 +86,9 @@ class Args:
     out: Path | None = None
     """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced; default:
     movies, or people"""
-    min_seconds: float = 125
+    min_seconds: NotNegative = 125
     """drop runs shorter than this"""
-    max_seconds: float = 250
+    max_seconds: Positive = 250
     """drop runs longer than this"""
     intro: Path | None = None
     """record only the way from power-on to the bedroom, into this file"""
