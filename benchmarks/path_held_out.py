@@ -17,6 +17,7 @@ import quiet_threads  # noqa: F401
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from emurust import VecGameBoy
@@ -28,6 +29,7 @@ from games.game import BUNDLED_ROM, ROOT, Game, find_game
 from games.movie import FRAME_SKIP, FRAMES_PER_SECOND, play, read_movie
 from models.alignment import fit_path
 from models.follower import follow_run
+from models.path import PathConfig
 
 LOST_SECONDS = 30
 
@@ -42,6 +44,8 @@ class Args:
     """the ROM on which they were recorded"""
     each: bool = False
     """hold out each run in turn, not only those that a training holds out"""
+    pool: Literal[4, 8, 16] = PathConfig.pool
+    """side in pixels of the squares whose mean greys frames are compared by"""
 
 
 def milestone_seconds(movie: Path, game: Game) -> np.ndarray:
@@ -59,8 +63,8 @@ def milestone_seconds(movie: Path, game: Game) -> np.ndarray:
 class Ruler:
     """A path of some runs, and where on it they reach each milestone, the median."""
 
-    def __init__(self, runs: list[Run], reached: dict[str, np.ndarray]):
-        self.path = fit_path([run.frames for run in runs])
+    def __init__(self, runs: list[Run], reached: dict[str, np.ndarray], pool: int):
+        self.path = fit_path([run.frames for run in runs], pool=pool)
         bins = []
         for run in tqdm(runs, desc="milestones on the path", unit="run"):
             places = follow_run(self.path, run.frames)
@@ -112,7 +116,7 @@ def main(args: Args) -> dict:
     hidden = [[run] for run in runs] if args.each else [split_runs(runs)[1]]
     results, everything = {}, []
     for held_out in hidden:
-        ruler = Ruler([run for run in runs if run not in held_out], reached)
+        ruler = Ruler([run for run in runs if run not in held_out], reached, args.pool)
         for run in held_out:
             off = ruler.seconds_off(run, reached[run.name])
             everything.append(off)

@@ -217,21 +217,24 @@ def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
 
 
 def fit_path(
-    runs: Sequence[np.ndarray], reference: int | None = None, reach: float = PathConfig.reach
+    runs: Sequence[np.ndarray],
+    reference: int | None = None,
+    reach: float = PathConfig.reach,
+    pool: int = PathConfig.pool,
 ) -> PathModel:
     """Build a path from runs, each (T, 144, 160, 3) uint8.
 
     The reference, by default the most direct run, is the measure; the others linger and stray
     elsewhere, so their own clocks say little: each is aligned with all before it, the most direct
-    first. `reach` is the path's (PathConfig). Raises ValueError when there is no run, or the
-    reference shows fewer than two different frames.
+    first. `reach` and `pool` are the path's (PathConfig). Raises ValueError when there is no run,
+    or the reference shows fewer than two different frames.
     """
     if not runs:
         raise ValueError("a path needs at least one run of frames, got none")
     counts = [different_frames(run) for run in runs]
     reference = counts.index(min(counts)) if reference is None else reference
-    matrix = projection(thumbnails(runs[0][:1]).shape[1], PathConfig.dims)
-    projected = [thumbnails(run) @ matrix for run in runs]
+    matrix = projection(thumbnails(runs[0][:1], pool).shape[1], PathConfig.dims)
+    projected = [thumbnails(run, pool) @ matrix for run in runs]
     bandwidth = find_bandwidth(projected, reference)
     measure = projected[reference]
     starts = different_moments(measure, DIFFERENT * bandwidth)
@@ -256,7 +259,8 @@ def fit_path(
             "common: sort out the others, or name another --reference-run"
         )
     shared = shared_moments(projected, places, num_bins, bandwidth)
-    config = PathConfig(bandwidth=bandwidth, pace=recorded_pace(places), reach=reach)
+    pace = recorded_pace(places)
+    config = PathConfig(bandwidth=bandwidth, pace=pace, reach=reach, pool=pool)
     return _bank(config, runs, projected, places, shared)
 
 
