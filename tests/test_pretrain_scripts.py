@@ -161,7 +161,7 @@ def test_every_seed_and_script_holds_out_the_same_runs(data, tmp_path):
 
 def test_a_time_limit_ends_training_and_still_saves(data, tmp_path):
     metrics = pretrain_visual.main(
-        visual(data, tmp_path, epochs=10**6, dynamics_epochs=10**6, time_limit_seconds=1.0)
+        visual(data, tmp_path, epochs=10**6, dynamics_epochs=10**6, time_limit_seconds=0.3)
     )
     assert 0 < metrics["tokenizer"]["steps"] < 10**4
     assert load_dynamics(tmp_path / "pretrained_dynamics.pkl")

@@ -89,7 +89,7 @@ def test_reconstruction_error_falls_on_a_few_frames():
     images = tokenizer.preprocess(torch.from_numpy(walk_frames(8, seed=0)))
     optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=3e-3)
     losses = []
-    for _ in range(60):
+    for _ in range(40):
         loss = F.mse_loss(tokenizer(images), images)
         optimizer.zero_grad()
         loss.backward()
