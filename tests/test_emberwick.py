@@ -9,6 +9,7 @@ import pytest
 from emurust import VecGameBoy, check_rom
 from pyboy import PyBoy
 
+from benchmarks.path_held_out import milestone_seconds
 from games import difficulty
 from games.actions import BUTTONS
 from games.emberwick import player
@@ -119,6 +120,13 @@ def test_rom_is_the_one_that_the_milestones_name():
     assert GAME.name == "emberwick" and len(GAME.milestones) == MILESTONES
     assert len(ROM) == 64 * 1024 and not check_rom(ROM)
     assert tuple(ROM[0x147:0x14A]) == (0x1B, 1, 2)  # MBC5 with a battery, 64 KB, 8 KB of RAM
+
+
+def test_people_win_too():
+    """The shortest of them, frame by frame."""
+    reached = milestone_seconds(GAME_DIR / "people" / "run_01.txt", GAME)
+    assert len(reached) == MILESTONES and np.isfinite(reached).all()
+    assert (np.diff(reached) >= 0).all()
 
 
 def test_milestones_of_source_readme_and_table_agree():
