@@ -123,7 +123,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
         first = Stage("prepare", prepare_videos, videos)
     else:
         replays = prepare.Args(movies(args.game), rom(args.game), frames)
-        replays = replace(replays, limit=2, steps=64) if smoke else replays
+        replays = replace(replays, limit=2, steps=40) if smoke else replays
         first = Stage("prepare", prepare, replays)
     return [
         first,
