@@ -14,7 +14,7 @@ from pyboy import PyBoy
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM
 
-FRAMES = 6_000
+FRAMES = 10_000
 STEP_FRAMES, HOLD_FRAMES = 30, 8
 SETTLED_FRAMES = 4
 #: Least share of steps that settle, and of those that show the same screen (measured: 0.94, 1.0).
