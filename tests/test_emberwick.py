@@ -130,7 +130,7 @@ def test_people_win_too():
 
 
 def test_milestones_of_source_readme_and_table_agree():
-    header = (GAME_DIR / "src" / "state.h").read_text()
+    header = (GAME_DIR / "src" / "ram.h").read_text()
     block = re.search(r"enum milestone \{(.*?)\}", header, re.DOTALL).group(1)
     source = [name.lower().replace("_", " ") for name in re.findall(r"[A-Z_]+", block)]
     readme = re.findall(r"^\| \d+ \| ([a-z ]+) \|", (GAME_DIR / "README.md").read_text(), re.M)

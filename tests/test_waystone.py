@@ -118,7 +118,7 @@ def test_rom_is_the_one_that_the_milestones_name():
 
 
 def test_milestones_of_source_readme_and_table_agree():
-    header = (GAME_DIR / "src" / "state.h").read_text()
+    header = (GAME_DIR / "src" / "ram.h").read_text()
     block = re.search(r"enum milestone \{(.*?)\}", header, re.DOTALL).group(1)
     source = [name.lower().replace("_", " ") for name in re.findall(r"[A-Z_]+", block)]
     table = [milestone.name for milestone in GAME.milestones]

@@ -4,6 +4,7 @@
 
 #include "fade.h"
 #include "growth.h"
+#include "items.h"
 #include "stroll.h"
 
 #define GLYPHS_A_FRAME 1
@@ -11,6 +12,9 @@
 
 /* What another character of a text than those of text.h stands for, 0 for itself. */
 #define OTHER_WORD(c) companion_word(c)
+
+/* The list of names in the intro. */
+#define CHOOSE_NAME() ask(NAMES_MENU, names, NAMES)
 
 /* How the screen goes and comes. */
 #define FADE_OUT() fade_out()

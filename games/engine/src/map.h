@@ -25,7 +25,7 @@ struct note {
 };
 
 struct map {
-    const char *cells; /* rows of glyphs, see METATILES in tiles.h */
+    const char *cells; /* rows of glyphs, see metatiles.h */
     uint8_t width, height;
     uint8_t border[2]; /* the metatiles outside, mostly the first */
     uint8_t extra[2];  /* metatiles that appear later, loaded with the map */

@@ -8,6 +8,7 @@
 #include "rng.h"
 #include "sprites.h"
 #include "state.h"
+#include "tiles.h"
 
 /* A multiple of 4, so that no picture straddles tiles 127 and 128, which lie apart. */
 #define FIRST_FREE_TILE ((FONT_GLYPHS + 3) & 0xFC)

@@ -11,6 +11,7 @@
 #include "state.h"
 #include "story.h"
 #include "text.h"
+#include "tiles.h"
 #include "video.h"
 
 #define MAX_ROWS 64

@@ -8,6 +8,9 @@
 /* What another character of a text than those of text.h stands for, 0 for itself. */
 #define OTHER_WORD(c) 0
 
+/* The list of names in the intro. */
+#define CHOOSE_NAME() choose(names, NAMES, 0, TALL)
+
 /* How the screen goes and comes: everything but black is white for a frame. */
 #define FADE_OUT() (BGP = 0x40)
 #define FADED_IN 0xE4

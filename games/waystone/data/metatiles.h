@@ -1,8 +1,6 @@
 /* The metatiles that maps are made of. */
-#ifndef TILES_H
-#define TILES_H
-
-#include "picture.h"
+#ifndef METATILES_H
+#define METATILES_H
 
 /* X(name, glyph in maps.c, solid), in the order of metatile_art. A name that ends in _2 is the
    second picture of the animated metatile before it. The pictures are those of tile_art.h. */
@@ -99,11 +97,5 @@
     X(FIREPLACE, ']', 1)            \
     X(CLOCK, ';', 1)                \
     X(SKULL, 'u', 1)
-
-#define X(name, glyph, solid) MT_##name,
-enum metatile { METATILES(X) METATILE_COUNT };
-#undef X
-
-extern const uint8_t metatile_art[METATILE_COUNT][PICTURE_BYTES];
 
 #endif

@@ -1,22 +1,19 @@
 #include "intro.h"
 
-#include "items.h"
+#include "hooks.h"
+#include "pages.h"
 #include "sprites.h"
 #include "state.h"
 #include "text.h"
 #include "texts.h"
 #include "video.h"
 
-static const char stage[] =
-    "          "
-    "  y    y  "
-    "          "
-    "::::::::::";
+static const char stage[] = INTRO_STAGE;
 
 static uint8_t choose_name(void) {
     uint8_t choice;
     do {
-        choice = ask(NAMES_MENU, names, NAMES);
+        choice = CHOOSE_NAME();
     } while (choice == CANCELLED);
     return choice;
 }
@@ -26,7 +23,7 @@ void intro(void) {
     screen_begin();
     clear_background();
     put_rows(1, 4, stage);
-    draw_sprite(0, 72, 48, SPRITE_KEEPER, 0);
+    draw_sprite(0, 72, INTRO_KEEPER_Y, SPRITE_KEEPER, 0);
     screen_end();
     say(TEXT_INTRO_1);
     say(TEXT_INTRO_2);

@@ -1,5 +1,6 @@
 #include "ending.h"
 
+#include "pages.h"
 #include "state.h"
 #include "title.h"
 #include "video.h"
@@ -13,9 +14,7 @@ struct credit {
 };
 
 static const struct credit credits[] = {
-    {"T..*b.P.*TPT_TT_PT_T", "ROADS AND RIVERS", "THE LONG WALKERS"},
-    {"w^^w~~~~^^wowD*..wDo", "HOUSES AND BREAD", "CROSSWELL'S OVENS"},
-    {"RxRRiRRzRRBQBKKEKBBB", "DARK PLACES", "A MINER WHO LEFT"},
+    CREDIT_PAGES
 };
 #define CREDITS_COUNT (sizeof credits / sizeof credits[0])
 
@@ -23,9 +22,9 @@ static void the_end(void) {
     screen_begin();
     clear_background();
     print_big(3, 2, "THE END");
-    put_rows(3, 2, "~~~~~~~~~~" "*.*..*.*.*");
-    print_at(3, 11, "THE ROADS SING");
-    print_at(3, 13, "AND YOU MAY REST");
+    put_rows(3, 2, END_SCENE);
+    print_at(END_COLUMN, END_ROW, END_LINE_1);
+    print_at(END_COLUMN, END_ROW + 2, END_LINE_2);
     screen_end();
 }
 
@@ -33,8 +32,8 @@ static void show_credit(const struct credit *credit) {
     screen_begin();
     clear_background();
     put_rows(1, 2, credit->scene);
-    print_at(2, 9, credit->work);
-    print_at(2, 12, credit->who);
+    print_at(CREDIT_COLUMN, 9, credit->work);
+    print_at(CREDIT_COLUMN, 12, credit->who);
     screen_end();
 }
 

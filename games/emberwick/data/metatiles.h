@@ -1,8 +1,8 @@
 /* The metatiles that maps are made of. */
-#ifndef TILES_H
-#define TILES_H
+#ifndef METATILES_H
+#define METATILES_H
 
-#include "picture.h"
+#include "own_art.h"
 
 /* X(name, glyph in maps.c, solid), in the order of metatile_art. A name that ends in _2 is the
    second picture of the animated metatile before it. The pictures are those of tile_art.h, the last
@@ -84,11 +84,5 @@
     X(BOOK, '?', 1)                 \
     X(GREAT_LAMP, 'z', 1)           \
     X(GREAT_LIT, 'Z', 1)
-
-#define X(name, glyph, solid) MT_##name,
-enum metatile { METATILES(X) METATILE_COUNT };
-#undef X
-
-extern const uint8_t metatile_art[METATILE_COUNT][PICTURE_BYTES];
 
 #endif

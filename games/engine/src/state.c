@@ -4,9 +4,9 @@ __at(0xC000) struct state game;
 __at(0xC100) uint8_t cells[MAX_CELLS];
 
 void reach(uint8_t milestone) {
-    game.milestones |= (uint16_t)1 << milestone;
+    game.milestones |= (milestone_bits)1 << milestone;
 }
 
 uint8_t reached(uint8_t milestone) {
-    return (game.milestones >> milestone) & 1;
+    return (uint8_t)(game.milestones >> milestone) & 1;
 }

@@ -1,15 +1,11 @@
-/* The documented block of RAM (see README.md) and the game's memory of what has happened. */
-#ifndef STATE_H
-#define STATE_H
+/* The documented block of RAM (see README.md): the game's memory of what has happened. */
+#ifndef RAM_H
+#define RAM_H
 
 #include <stdint.h>
 
 #define MAGIC 0x45
 #define MAX_PEOPLE 5
-#define MAX_CELLS 1024
-#define SOLID 0x80
-
-enum mode { LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS };
 
 /* Bits of game.milestones, in the order in which the game brings them. */
 enum milestone {
@@ -42,6 +38,7 @@ enum milestone {
     LIT_LAMP,
     ENDING,
 };
+typedef uint32_t milestone_bits;
 
 /* Bits of game.flags. */
 #define HAS_OIL 0x01      /* carried: from the chandler to the keeper */
@@ -56,7 +53,7 @@ enum menu { NO_MENU, BEGIN_MENU, NAMES_MENU, START_MENU, ASKED, SHOP_MENU, ACTIO
 
 struct state {
     uint8_t magic;                /* C000: MAGIC from power-on */
-    uint32_t milestones;          /* C001: bit i is enum milestone i; a save begins here */
+    milestone_bits milestones;    /* C001: bit i is enum milestone i; a save begins here */
     uint8_t name;                 /* C005: which of names[] */
     uint8_t companion;            /* C006: enum companion */
     uint8_t level;                /* C007 */
@@ -86,12 +83,5 @@ struct state {
     uint8_t held;                 /* C02E: buttons down in this frame, RIGHT to START */
     uint8_t fading;               /* C02F: 1 while the screen goes and comes; the map is not yet here */
 };
-
-extern __at(0xC000) struct state game;
-/* The current map, row by row: metatile | SOLID. */
-extern __at(0xC100) uint8_t cells[MAX_CELLS];
-
-void reach(uint8_t milestone);
-uint8_t reached(uint8_t milestone);
 
 #endif

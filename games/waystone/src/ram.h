@@ -1,16 +1,12 @@
-/* The documented block of RAM (see README.md) and the game's memory of what has happened. */
-#ifndef STATE_H
-#define STATE_H
+/* The documented block of RAM (see README.md): the game's memory of what has happened. */
+#ifndef RAM_H
+#define RAM_H
 
 #include <stdint.h>
 
 #define MAGIC 0x57
 #define FULL_HP 20
 #define MAX_PEOPLE 4
-#define MAX_CELLS 1024
-#define SOLID 0x80
-
-enum mode { LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS };
 
 /* Bits of game.milestones, in the order in which the game brings them. */
 enum milestone {
@@ -31,6 +27,7 @@ enum milestone {
     TOUCHED_WAYSTONE,
     ENDING,
 };
+typedef uint16_t milestone_bits;
 
 /* Bits of game.flags. */
 #define HAS_KEY 0x01      /* carried: from the chest to the gate */
@@ -38,7 +35,7 @@ enum milestone {
 
 struct state {
     uint8_t magic;                /* C000: MAGIC from power-on */
-    uint16_t milestones;          /* C001: bit i is enum milestone i */
+    milestone_bits milestones;    /* C001: bit i is enum milestone i */
     uint8_t map;                  /* C003: enum map_id */
     uint8_t x, y;                 /* C004: in cells of the map */
     uint8_t hp;                   /* C006: 0 to FULL_HP */
@@ -60,12 +57,5 @@ struct state {
     uint16_t rng;                 /* C01E: state of the random numbers */
     uint8_t held;                 /* C020: buttons down in this frame, RIGHT to START */
 };
-
-extern __at(0xC000) struct state game;
-/* The current map, row by row: metatile | SOLID. */
-extern __at(0xC100) uint8_t cells[MAX_CELLS];
-
-void reach(uint8_t milestone);
-uint8_t reached(uint8_t milestone);
 
 #endif

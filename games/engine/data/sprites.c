@@ -4,6 +4,6 @@
 
 const uint8_t sprite_art[SPRITE_COUNT][PICTURE_BYTES] = {
 #define X(name) {FIGURE_##name},
-    SPRITES(X)
+    FIGURES(X)
 #undef X
 };

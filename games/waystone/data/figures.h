@@ -1,0 +1,13 @@
+/* The pictures that move. */
+#ifndef FIGURES_H
+#define FIGURES_H
+
+/* In the order of sprite_art: six of the player, one of each person, what he carries. The
+   pictures are those of sprite_art.h. */
+#define FIGURES(X)                                                             \
+    X(DOWN) X(DOWN_WALK) X(UP) X(UP_WALK) X(SIDE) X(SIDE_WALK)                 \
+    X(MOTHER) X(GIRL) X(GUARD) X(HIKER) X(KEEPER)                              \
+    X(ELDER) X(BAKER) X(PAINTER) X(FISHER) X(MINER)                            \
+    X(KEY)
+
+#endif
