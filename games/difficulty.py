@@ -1,8 +1,8 @@
 """Measure how hard a bundled game is: who reaches which milestones, from power-on.
 
-uv run python -m games.difficulty --seeds 32
-uv run python -m games.difficulty --game emberwick --steps 8000
-uv run python -m games.difficulty --seeds 4 --steps 500
+    uv run python -m games.difficulty --seeds 32
+    uv run python -m games.difficulty --game emberwick --steps 8000
+    uv run python -m games.difficulty --seeds 4 --steps 500
 
 Random presses any of the eight buttons, the masher A or Start, each step anew; the scripted player
 reads RAM and wins.
@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from emurust import VecGameBoy
 
-from cli import run_script
+from cli import Count, run_script
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import ROOT, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES
@@ -30,9 +30,9 @@ PLAYERS = {"random": BUTTONS, "masher": ("A", "Start")}
 class Args:
     game: Literal["waystone", "emberwick"] = "waystone"
     """whose difficulty"""
-    seeds: int = 32
+    seeds: Count = 32
     """playthroughs of each player"""
-    steps: int = 2000
+    steps: Count = 2000
     """length of a playthrough of random buttons, in steps of 30 frames"""
     out: Path | None = None
     """also write the figures as JSON to this file"""

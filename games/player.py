@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 from emurust import VecGameBoy
 
+from cli import Count, NotNegative, Positive
 from games.actions import BUTTONS
 from games.movie import FRAME_SKIP, HOLD_FRAMES, Movie, write_movie
 
-SOLID = 0x80
+CELLS, MAX_CELLS, SOLID = 0xC100, 1024, 0x80
 LOGO, TITLE, ATTRACT, INTRO, WORLD, TEXT, MENU, BATTLE, CREDITS = range(9)
 STARTED = 0  # the first milestone of every game
+NAMES = 4  # to choose from
 TURN_FRAMES, STEP_FRAMES = 10, 16
 
 MASK = {name: 1 << bit for bit, name in enumerate(BUTTONS)} | {"-": 0}
@@ -82,6 +84,12 @@ class State:
         return (x, y, button) if self.free(x, y) else None
 
 
+def read_cells(game: VecGameBoy, env: int, width: int, height: int) -> np.ndarray:
+    """Return the current map, (height, width) uint8."""
+    cells = np.asarray(game.read_memory(env, CELLS, MAX_CELLS))
+    return cells[: width * height].reshape(height, width)
+
+
 def front(place: Place) -> Cell:
     x, y, facing = place
     return x + MOVES[facing][0], y + MOVES[facing][1]
@@ -122,7 +130,7 @@ class Player:
     has won, `won_at` is how many of them it took.
 
     A game's player says what is in the RAM (`read`), what to do next (`advance`), in an open menu
-    (`answer`), and the numbers below.
+    (`answer`), and what stands below.
     """
 
     frame_skip, hold_frames = FRAME_SKIP, HOLD_FRAMES  # of a step
@@ -132,10 +140,10 @@ class Player:
     """how often a walk waits where people block the way"""
     name: str
     """the game's"""
+    first_room: str
+    """where the intro leads"""
     ending: int
     """the last milestone"""
-    names: int
-    """how many there are to choose from"""
     title_waits: list[int]
     """how long to stay at the title and its scenes, one of these, in presses of nothing"""
 
@@ -287,7 +295,7 @@ class Player:
 
     def win(self, max_seconds: float = 3000) -> Movie:
         """Play to the end. Stops early, without the ending, after `max_seconds`."""
-        self.begin(int(self.rng.choice(self.title_waits)), int(self.rng.integers(self.names)))
+        self.begin(int(self.rng.choice(self.title_waits)), int(self.rng.integers(NAMES)))
         while not self.state.reached(self.ending) and self.movie.seconds < max_seconds:
             self.advance()
         self.won_at = len(self.steps)
@@ -308,7 +316,7 @@ class Hand:
     """
 
     frame_skip = hold_frames = 1
-    haste = 0.5  # until the first texts, before which nothing is pressed
+    haste = 0.5  # for the step that `Player` begins with; then a person's own
 
     def __init__(self, *args, **traits):
         super().__init__(*args, **traits)
@@ -401,27 +409,59 @@ class Hand:
         return False
 
 
-def record_runs(
-    new_player: Callable[[int, int], Player], runs: int, out: Path, seconds: tuple[float, float]
-) -> list[float]:
-    """Write the movies run_00.txt, … of `runs` wins to `out`. Returns their lengths in seconds.
+@dataclass
+class Args:
+    """What a game's player module records. A game has its own defaults."""
 
-    `new_player` makes one of a seed and of the run's number; what is lost, unwanted, shorter or
-    longer than `seconds` is dropped.
+    runs: Count = 12
+    """winning runs to record"""
+    people: bool = False
+    """play as people do, frame by frame"""
+    out: Path | None = None
+    """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced; default:
+    movies, or people, beside the game"""
+    min_seconds: NotNegative = 0
+    """drop runs shorter than this"""
+    max_seconds: Positive = 3000
+    """drop runs longer than this"""
+    intro: Path | None = None
+    """record only the way from power-on into the world, into this file"""
+
+
+def record(args: Args, new_player: Callable[[int, int], Player], folder: Path) -> dict:
+    """Write the intro, or the movies run_00.txt, … of winning runs. Returns their lengths.
+
+    `new_player` makes a player of a seed and of the run's number; what is lost, unwanted, too short
+    or too long is dropped. Raises ValueError where no length is wanted.
     """
+    if args.min_seconds > args.max_seconds:
+        raise ValueError(
+            f"expected --min-seconds of --max-seconds ({args.max_seconds:g}) or less, "
+            f"got {args.min_seconds:g}"
+        )
+    if args.intro:
+        player = new_player(0, 0)
+        player.begin()
+        player.settle()
+        write_movie(
+            args.intro, player.movie, f"{player.name}, from power-on to the {player.first_room}"
+        )
+        return {"seconds": [player.movie.seconds]}
+    out = args.out or folder / ("people" if args.people else "movies")
     out.mkdir(parents=True, exist_ok=True)
     lengths: list[float] = []
     for seed in count():
         number = len(lengths)
-        if number == runs:
-            return lengths
+        if number == args.runs:
+            break
         player = new_player(seed, number)
-        movie = player.win(seconds[1] + 1)
+        movie = player.win(args.max_seconds + 1)
         told = f"{movie.seconds:g} s, defeats {player.state.defeats}"
-        if not (seconds[0] <= movie.seconds <= seconds[1] and player.is_wanted()):
+        if not (args.min_seconds <= movie.seconds <= args.max_seconds and player.is_wanted()):
             print(f"seed {seed}: {told}: dropped")
             continue
         path = out / f"run_{number:02d}.txt"
         write_movie(path, movie, f"{player.name}, from power-on to the end; player's seed {seed}")
         print(f"{path}: {told}")
         lengths.append(movie.seconds)
+    return {"seconds": lengths}

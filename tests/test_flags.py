@@ -22,6 +22,9 @@ SCRIPTS = [
     "data.demo.render_videos",
     "data.speedruns.prepare",
     "data.frames",
+    "games.difficulty",
+    "games.waystone.player",
+    "games.emberwick.player",
     *(f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("[a-z]*.py"))),
 ]
 
@@ -81,3 +84,14 @@ def test_a_typed_flag_out_of_range_is_one_line_and_exit_code_2(tmp_path):
     assert done.returncode == 2
     assert done.stderr == "error: expected --lr above 0, got nan\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("game", ["waystone", "emberwick"])
+def test_runs_of_no_length_are_refused(game, tmp_path):
+    player = importlib.import_module(f"games.{game}.player")
+    args = player.Args(out=tmp_path / "runs", min_seconds=200, max_seconds=199)
+    with pytest.raises(
+        ValueError, match=r"--min-seconds of --max-seconds \(199\) or less, got 200"
+    ):
+        player.main(args)
+    assert not (tmp_path / "runs").exists()

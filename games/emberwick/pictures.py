@@ -1,19 +1,21 @@
 """Draw the pictures of emberwick's README from the running game.
 
-uv run python -m games.emberwick.pictures
-uv run python -m games.emberwick.pictures --out /tmp/pictures
+    uv run python -m games.emberwick.pictures
+    uv run python -m games.emberwick.pictures --out /tmp/pictures
+
+The same ROM gives the same pictures.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import games.pictures
 from cli import run_script
 from games.emberwick.player import (
     ACTIONS_MENU,
     CHANDLERS,
     CLIFF,
-    ENDING,
     FARHOLM,
     GLOOM,
     HERE,
@@ -37,7 +39,6 @@ from games.emberwick.player import (
     Player,
     State,
 )
-from games.pictures import Album, save_pictures
 from games.player import MENU, TEXT, TITLE, WORLD
 
 CLOSED_DOOR = (17, 11)
@@ -81,33 +82,24 @@ class Args:
     """folder for the PNG files"""
 
 
-class Tourist(Player):
-    """Visits everything, and keeps the maps and the screens that it sees."""
+class Tourist(games.pictures.Tourist, Player):
+    """Visits everything."""
+
+    wanted, layout = SCREENS, LAYOUT
 
     def __init__(self, rom: bytes):
-        self.album = Album(SCREENS)
-        super().__init__(rom, seed=0)
+        super().__init__(rom)
         self.sights = {area: list(cells) for area, cells in SIGHTS.items()}
         self.sights[FARHOLM].append(CLOSED_DOOR)
         self.sights[REST_A] = [INNKEEPER]
 
-    def press(self, button: str) -> None:
-        super().press(button)
-        self.album.keep_screens(self.state, self.obs[0])
-        if self.state.mode == WORLD and not self.state.fading:
-            self.album.keep_map(self.state, self.game)
-
     def needs_rest(self) -> bool:
-        return super().needs_rest() or (self.state.map == TOWN and REST_A not in self.album.maps)
+        return super().needs_rest() or (self.state.map == TOWN and REST_A not in self.maps)
 
 
 def main(args: Args) -> dict:
     """Tour the game and write the pictures. Returns their names."""
-    tourist = Tourist(ROM.read_bytes())
-    tourist.win()
-    assert tourist.state.reached(ENDING)
-    album = tourist.album
-    return {"pictures": save_pictures(args.out, album.screens, album.draw_world(LAYOUT))}
+    return Tourist(ROM.read_bytes()).save_pictures(args.out)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Play emberwick by reading its RAM, and record winning runs as input movies.
 
-uv run python -m games.emberwick.player                     # one button a step, into movies/
-uv run python -m games.emberwick.player --people            # as people play, into people/
-uv run python -m games.emberwick.player --runs 1 --out /tmp/movies
-uv run python -m games.emberwick.player --intro games/emberwick/intro.txt
+    uv run python -m games.emberwick.player                     # one button a step, into movies/
+    uv run python -m games.emberwick.player --people            # as people play, into people/
+    uv run python -m games.emberwick.player --runs 1 --out /tmp/movies
+    uv run python -m games.emberwick.player --intro games/emberwick/intro.txt
+
+The same seed presses the same buttons: a run is recorded again byte for byte.
 """
 
 from collections import deque
@@ -14,15 +16,13 @@ import numpy as np
 from emurust import VecGameBoy
 
 import games.player
-from cli import run_script
-from games.movie import write_movie
-from games.player import Cell, front, record_runs
+from cli import Count, NotNegative, Positive, run_script
+from games.player import Cell, front, read_cells, record
 
 HERE = Path(__file__).resolve().parent
 ROM = HERE / "emberwick.gb"
 
-STATE, STATE_BYTES, MAX_PEOPLE = 0xC000, 48, 5
-CELLS, MAX_CELLS = 0xC100, 1024
+STATE, STATE_BYTES = 0xC000, 48
 TALL_GRASS = 8
 LOFT, HOME, TOWN, KEEPERS, REST_A, SHOP_A, LOW_ROAD, SALTMERE, REST_B, SHOP_B = range(10)
 CHANDLERS, HIGH_ROAD, FARHOLM, REST_C, SHOP_C, WOOD, CLIFF, REST_D = range(10, 18)
@@ -30,11 +30,11 @@ TOWER, STAIR, LAMP_ROOM = range(18, 21)
 MET_KEEPER, CHOSE_SPIRIT, REACHED_SALTMERE, GOT_OIL, BACK_IN_TOWN = 4, 5, 8, 9, 11
 BROUGHT_OIL, OPENED_GATE, REACHED_FARHOLM, ENTERED_WOOD, REACHED_CLIFF = 12, 13, 16, 17, 20
 BEAT_WARDEN, REACHED_LAMP, BEAT_GLOOM, ENDING = 21, 24, 25, 27
-NAMES = 4
 EMBER, DEW, MOSS = 1, 2, 3
 HONEY, TEA = range(2)
 PRICES, ENOUGH = {TEA: 9, HONEY: 4}, {TEA: 3, HONEY: 5}
 LEAVE = 2
+WORTH_A_SHOP = 12  # coins
 FIGHT, ITEM, LOOK, RUN = range(4)
 BEGIN_MENU, NAMES_MENU, START_MENU, ASKED, SHOP_MENU = range(1, 6)
 ACTIONS_MENU, MOVES_MENU, ITEMS_MENU = range(6, 9)
@@ -73,7 +73,7 @@ EXITS: dict[int, dict[Cell, int]] = {
 }
 RESTS = {TOWN: REST_A, SALTMERE: REST_B, FARHOLM: REST_C, CLIFF: REST_D}
 SHOPS = {TOWN: SHOP_A, SALTMERE: SHOP_B, FARHOLM: SHOP_C}
-AUNT, GUARD, KEEPER, LANTERNS = (6, 4), (24, 9), (5, 3), {EMBER: (7, 3), DEW: (8, 3), MOSS: (9, 3)}
+AUNT, KEEPER, LANTERNS = (6, 4), (5, 3), {EMBER: (7, 3), DEW: (8, 3), MOSS: (9, 3)}
 INNKEEPER, BOOK, SHOPKEEPER, CHANDLER = (5, 2), (7, 1), (2, 2), (2, 2)
 GATE, WARDEN, GLOOM_ITSELF, GREAT_LAMP = (13, 0), (14, 3), (5, 3), (5, 2)
 #: Things that answer without being needed, and the chance that a run goes to see one.
@@ -100,20 +100,10 @@ WOOD_LEVEL, WARDEN_LEVEL, GLOOM_LEVEL = 5, 8, 11
 
 
 @dataclass
-class Args:
-    runs: int = 3
-    """winning runs to record"""
-    people: bool = False
-    """play as people do, frame by frame"""
-    out: Path | None = None
-    """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced; default:
-    movies, or people"""
-    min_seconds: float = 900
-    """drop runs shorter than this"""
-    max_seconds: float = 1800
-    """drop runs longer than this"""
-    intro: Path | None = None
-    """record only the way from power-on to the loft, into this file"""
+class Args(games.player.Args):
+    runs: Count = 3
+    min_seconds: NotNegative = 900
+    max_seconds: Positive = 1800
 
 
 @dataclass(frozen=True)
@@ -146,39 +136,38 @@ class State(games.player.State):
 
 def read_state(game: VecGameBoy, env: int = 0) -> State:
     ram = [int(byte) for byte in game.read_memory(env, STATE, STATE_BYTES)]
-    width, height, people = ram[0x16], ram[0x17], min(ram[0x1B], MAX_PEOPLE)
-    cells = np.asarray(game.read_memory(env, CELLS, MAX_CELLS))
+    people = ram[0x1B]
     xs, ys = ram[0x1C : 0x1C + people], ram[0x21 : 0x21 + people]
     return State(
-        milestones=int.from_bytes(ram[1:5], "little"),
-        name=ram[5],
-        companion=ram[6],
-        level=ram[7],
-        experience=ram[8],
-        hp=ram[9],
-        full_hp=ram[10],
-        coins=ram[11],
-        items=(ram[12], ram[13]),
-        flags=ram[14],
-        rest=ram[15],
-        defeats=ram[16],
-        map=ram[17],
-        x=ram[18],
-        y=ram[19],
-        mode=ram[20],
-        facing=ram[21],
-        menu=ram[24],
-        cursor=ram[25],
-        waiting=bool(ram[26]),
+        milestones=int.from_bytes(ram[0x01:0x05], "little"),
+        name=ram[0x05],
+        companion=ram[0x06],
+        level=ram[0x07],
+        experience=ram[0x08],
+        hp=ram[0x09],
+        full_hp=ram[0x0A],
+        coins=ram[0x0B],
+        items=(ram[0x0C], ram[0x0D]),
+        flags=ram[0x0E],
+        rest=ram[0x0F],
+        defeats=ram[0x10],
+        map=ram[0x11],
+        x=ram[0x12],
+        y=ram[0x13],
+        mode=ram[0x14],
+        facing=ram[0x15],
+        menu=ram[0x18],
+        cursor=ram[0x19],
+        waiting=bool(ram[0x1A]),
         people=frozenset(zip(xs, ys, strict=True)),
-        foe=ram[38],
-        foe_hp=ram[39],
-        shielded=ram[40],
-        dazed=ram[41],
-        clock=ram[42] | ram[43] << 8,
-        held=ram[46],
-        fading=bool(ram[47]),
-        cells=cells[: width * height].reshape(height, width),
+        foe=ram[0x26],
+        foe_hp=ram[0x27],
+        shielded=ram[0x28],
+        dazed=ram[0x29],
+        clock=ram[0x2A] | ram[0x2B] << 8,
+        held=ram[0x2E],
+        fading=bool(ram[0x2F]),
+        cells=read_cells(game, env, width=ram[0x16], height=ram[0x17]),
     )
 
 
@@ -200,7 +189,8 @@ def next_exit(start: int, goal: int) -> Cell:
 class Player(games.player.Player):
     """The seed also says who of the three spirits comes along."""
 
-    name, ending, names, title_waits = "emberwick", ENDING, NAMES, TITLE_WAITS
+    name, first_room, ending = "emberwick", "loft", ENDING
+    title_waits = TITLE_WAITS
     patience = 40
     read = staticmethod(read_state)
 
@@ -337,7 +327,7 @@ class Player(games.player.Player):
         elif area in SHOPS.values() and area not in self.shopped:
             self.shopped.add(area)
             self.talk(SHOPKEEPER)
-        elif area in SHOPS and SHOPS[area] not in self.shopped and self.state.coins >= 12:
+        elif area in SHOPS and SHOPS[area] not in self.shopped and self.state.coins >= WORTH_A_SHOP:
             self.walk_to(next_exit(area, SHOPS[area]))
         elif self.needs_training():
             self.train()
@@ -353,19 +343,11 @@ class Person(games.player.Hand, Player):
 def main(args: Args) -> dict:
     """Record movies. Returns their lengths in seconds."""
     rom = ROM.read_bytes()
-    if args.intro:
-        player = Player(rom, seed=0)
-        player.begin()
-        player.settle()
-        write_movie(args.intro, player.movie, "emberwick, from power-on to the loft")
-        return {"seconds": [player.movie.seconds]}
 
     def new_player(seed: int, number: int) -> Player:
         return Person(rom, seed) if args.people else Player(rom, seed)
 
-    out = args.out or HERE / ("people" if args.people else "movies")
-    limits = (args.min_seconds, args.max_seconds)
-    return {"seconds": record_runs(new_player, args.runs, out, limits)}
+    return record(args, new_player, HERE)
 
 
 if __name__ == "__main__":

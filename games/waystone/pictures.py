@@ -1,15 +1,17 @@
 """Draw the pictures of waystone's README from the running game.
 
-uv run python -m games.waystone.pictures
-uv run python -m games.waystone.pictures --out /tmp/pictures
+    uv run python -m games.waystone.pictures
+    uv run python -m games.waystone.pictures --out /tmp/pictures
+
+The same ROM gives the same pictures.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import games.pictures
 from cli import run_script
-from games.pictures import Album, save_pictures
 from games.player import MENU, TEXT, TITLE, WORLD
 from games.waystone.player import (
     BAKER,
@@ -18,7 +20,6 @@ from games.waystone.player import (
     DEPTHS,
     DETOURS,
     ELDER,
-    ENDING,
     HERE,
     HOUSE,
     PAINTER,
@@ -66,30 +67,21 @@ class Args:
     """folder for the PNG files"""
 
 
-class Tourist(Player):
-    """Visits everything, and keeps the maps and the screens that it sees."""
+class Tourist(games.pictures.Tourist, Player):
+    """Visits everything."""
+
+    wanted, layout = SCREENS, LAYOUT
 
     def __init__(self, rom: bytes):
-        self.album = Album(SCREENS)
-        super().__init__(rom, seed=0)
+        super().__init__(rom)
         self.sights = {area: list(cells) for area, cells in SIGHTS.items()}
         self.sights[VALLEY] = [VALLEY_SIGN]
         self.detours = {area: list(cells) for area, cells in DETOURS.items()}
 
-    def press(self, button: str) -> None:
-        super().press(button)
-        self.album.keep_screens(self.state, self.obs[0])
-        if self.state.mode == WORLD:
-            self.album.keep_map(self.state, self.game)
-
 
 def main(args: Args) -> dict:
     """Tour the game and write the pictures. Returns their names."""
-    tourist = Tourist(ROM.read_bytes())
-    tourist.win()
-    assert tourist.state.reached(ENDING)
-    album = tourist.album
-    return {"pictures": save_pictures(args.out, album.screens, album.draw_world(LAYOUT))}
+    return Tourist(ROM.read_bytes()).save_pictures(args.out)
 
 
 if __name__ == "__main__":

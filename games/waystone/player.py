@@ -1,9 +1,11 @@
 """Play waystone by reading its RAM, and record winning runs as input movies.
 
-uv run python -m games.waystone.player                      # one button a step, into movies/
-uv run python -m games.waystone.player --people             # as people play, into people/
-uv run python -m games.waystone.player --runs 1 --out /tmp/movies
-uv run python -m games.waystone.player --intro games/waystone/intro.txt
+    uv run python -m games.waystone.player                      # one button a step, into movies/
+    uv run python -m games.waystone.player --people             # as people play, into people/
+    uv run python -m games.waystone.player --runs 1 --out /tmp/movies
+    uv run python -m games.waystone.player --intro games/waystone/intro.txt
+
+The same seed presses the same buttons: a run is recorded again byte for byte.
 """
 
 from dataclasses import dataclass
@@ -13,19 +15,16 @@ import numpy as np
 from emurust import VecGameBoy
 
 import games.player
-from cli import Count, NotNegative, Positive, run_script
-from games.movie import write_movie
-from games.player import SOLID, Cell, Place, front, record_runs
+from cli import Count, CountOrZero, NotNegative, Positive, run_script
+from games.player import SOLID, Cell, Place, front, read_cells, record
 
 HERE = Path(__file__).resolve().parent
 ROM = HERE / "waystone.gb"
 
 STATE, STATE_BYTES = 0xC000, 33
-CELLS, MAX_CELLS = 0xC100, 1024
 TALL_GRASS, LEDGE = 8, 66 | SOLID
 BEDROOM, HOUSE, TOWN, ELDER, BAKER, PAINTER, ROUTE, VALLEY, CAVE, DEPTHS, SHRINE = range(11)
 SPOKE_TO_GUARD, GOT_KEY, OPENED_GATE, ENDING = 5, 8, 9, 15
-NAMES = 4
 FIGHT, ITEM, RUN = range(3)
 HUNGRY_HP = 8  # eat at that many HP or fewer
 
@@ -76,22 +75,13 @@ TITLE_WAITS = [*range(13), *range(18, 23)]
 
 
 @dataclass
-class Args:
+class Args(games.player.Args):
     runs: Count = 12
-    """winning runs to record"""
-    reckless: int = 3
-    """the number of the run that goes on until it is defeated, and then wins; -1 for none"""
-    people: bool = False
-    """play as people do, frame by frame, none of them reckless"""
-    out: Path | None = None
-    """folder for the movies run_00.txt, run_01.txt, …; one of the same name is replaced; default:
-    movies, or people"""
     min_seconds: NotNegative = 125
-    """drop runs shorter than this"""
     max_seconds: Positive = 250
-    """drop runs longer than this"""
-    intro: Path | None = None
-    """record only the way from power-on to the bedroom, into this file"""
+    reckless: CountOrZero | None = 3
+    """the number of the run that goes on until it is defeated, and then wins; None for none; with
+    --people none is"""
 
 
 @dataclass(frozen=True)
@@ -116,33 +106,33 @@ class State(games.player.State):
 
 def read_state(game: VecGameBoy, env: int = 0) -> State:
     ram = [int(byte) for byte in game.read_memory(env, STATE, STATE_BYTES)]
-    width, height, people = ram[9], ram[10], ram[13]
-    cells = np.asarray(game.read_memory(env, CELLS, MAX_CELLS))
+    people = ram[0x0D]
     return State(
-        milestones=ram[1] | ram[2] << 8,
-        map=ram[3],
-        x=ram[4],
-        y=ram[5],
-        hp=ram[6],
-        mode=ram[7],
-        facing=ram[8],
-        cursor=ram[11],
-        people=frozenset(zip(ram[14 : 14 + people], ram[18 : 18 + people], strict=True)),
-        waiting=bool(ram[22]),
-        flags=ram[23],
-        bread=ram[24],
-        foe=ram[25],
-        defeats=ram[27],
-        clock=ram[28] | ram[29] << 8,
-        held=ram[32],
-        cells=cells[: width * height].reshape(height, width),
+        milestones=ram[0x01] | ram[0x02] << 8,
+        map=ram[0x03],
+        x=ram[0x04],
+        y=ram[0x05],
+        hp=ram[0x06],
+        mode=ram[0x07],
+        facing=ram[0x08],
+        cursor=ram[0x0B],
+        people=frozenset(zip(ram[0x0E : 0x0E + people], ram[0x12 : 0x12 + people], strict=True)),
+        waiting=bool(ram[0x16]),
+        flags=ram[0x17],
+        bread=ram[0x18],
+        foe=ram[0x19],
+        defeats=ram[0x1B],
+        clock=ram[0x1C] | ram[0x1D] << 8,
+        held=ram[0x20],
+        cells=read_cells(game, env, width=ram[0x09], height=ram[0x0A]),
     )
 
 
 class Player(games.player.Player):
     """A reckless one walks the tall grass, and eats nothing, until it is defeated once."""
 
-    name, ending, names, title_waits = "waystone", ENDING, NAMES, TITLE_WAITS
+    name, first_room, ending = "waystone", "bedroom", ENDING
+    title_waits = TITLE_WAITS
     read = staticmethod(read_state)
 
     def __init__(self, rom: bytes, seed: int, reckless: bool = False):
@@ -230,18 +220,11 @@ class Person(games.player.Hand, Player):
 def main(args: Args) -> dict:
     """Record movies. Returns their lengths in seconds."""
     rom = ROM.read_bytes()
-    if args.intro:
-        player = Player(rom, seed=0)
-        player.begin()
-        write_movie(args.intro, player.movie, "waystone, from power-on to the bedroom")
-        return {"seconds": [player.movie.seconds]}
 
     def new_player(seed: int, number: int) -> Player:
         return Person(rom, seed) if args.people else Player(rom, seed, number == args.reckless)
 
-    out = args.out or HERE / ("people" if args.people else "movies")
-    limits = (args.min_seconds, args.max_seconds)
-    return {"seconds": record_runs(new_player, args.runs, out, limits)}
+    return record(args, new_player, HERE)
 
 
 if __name__ == "__main__":
