@@ -1,4 +1,4 @@
-"""What the scripted players of the bundled games share: reading RAM, finding ways, pressing.
+"""What the scripted players of the bundled games share: finding ways, pressing, recording.
 
 A game's own module says what is in its RAM (`State`, `Player.read`), where its ways out are, and
 what there is to do next (`Player.advance`). With a `Hand` before it, it plays as people do.
@@ -115,7 +115,7 @@ def shortest_path(
                 place, button = step
                 path.append(button)
             return path[::-1]
-        if place[:2] in ways_out and place != start:
+        if place[:2] in ways_out and place[:2] != start[:2]:
             continue
         for button in buttons:
             reached = state.after(place, button)
@@ -126,10 +126,10 @@ def shortest_path(
 
 
 class Player:
-    """One playthrough, made different by its seed. `steps` holds the masks pressed so far; once it
-    has won, `won_at` is how many of them it took.
+    """One playthrough, made different by its seed.
 
-    A game's player says what is in the RAM (`read`), what to do next (`advance`), in an open menu
+    `steps` holds the masks pressed so far; after `win`, `won_at` is how many of them it took. A
+    game's player says what is in the RAM (`read`), what to do next (`advance`), in an open menu
     (`answer`), and what stands below.
     """
 
@@ -390,9 +390,9 @@ class Hand:
         Returns whether the way can go on: not where something stands in it, or happens.
         """
         area, here, facing, nearest = self.state.map, None, self.state.facing, np.inf
-        let_go, since = self.let_go(), 0
-        patience = TURN_FRAMES + STEP_FRAMES + self.about(self.reaction)
-        while since < patience:
+        let_go, since = self.let_go(), 0  # frames since the step to the next cell began
+        longest = TURN_FRAMES + STEP_FRAMES + self.about(self.reaction)
+        while since < longest:
             self.step(button)
             state, since = self.state, since + 1
             if (state.x, state.y) != here:

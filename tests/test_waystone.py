@@ -1,6 +1,7 @@
 """The bundled game, played through the emulator: what its README promises."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -282,6 +283,13 @@ def test_a_press_turns_and_the_next_is_exactly_one_step(bedroom):
         assert np.array_equal(bedroom.obs, settled)
     bedroom.press("Right")
     assert bedroom.state.x == 8  # the wall
+
+
+def test_a_way_that_begins_on_a_way_out_may_begin_with_a_turn(bedroom):
+    x, y = player.EXITS[BEDROOM]
+    state = replace(bedroom.state, x=x, y=y, facing=MASK["Down"])
+    rng = np.random.default_rng(0)
+    assert shortest_path(state, lambda place: place[:2] == (x + 1, y), rng) == ["Right"] * 2
 
 
 def test_a_tour_enters_every_map_hears_everybody_and_draws_the_same_pictures(tmp_path):

@@ -240,7 +240,7 @@ class Player(games.player.Player):
         return RUN if not self.in_duel and (weak or self.chance(self.cowardice)) else FIGHT
 
     def best_move(self) -> int:
-        """Return a duel's help first, then the strongest attack."""
+        """Return the move that helps, in duels and where it mends, or the strongest attack."""
         state = self.state
         hurt = state.hp < state.full_hp / 2
         helps = {EMBER: not state.dazed, DEW: hurt, MOSS: not state.shielded}[state.companion]
@@ -270,7 +270,7 @@ class Player(games.player.Player):
             self.settle()
 
     def train(self) -> None:
-        """Walk to a random cell of the tall grass near by."""
+        """Walk to a random cell of the map's tall grass."""
         ys, xs = np.nonzero(self.state.cells == TALL_GRASS)
         i = self.rng.integers(len(xs))
         self.walk_to((int(xs[i]), int(ys[i])))

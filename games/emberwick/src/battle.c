@@ -172,7 +172,7 @@ static void win(void) {
     say(TEXT_COINS);
 }
 
-/* Returns 1 when the battle goes on without the player. */
+/* Returns 1 when the player got away. */
 static uint8_t take_turn(void) {
     uint8_t over = 0;
     switch (ask(ACTIONS_MENU, actions, ACTIONS)) {

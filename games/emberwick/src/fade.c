@@ -10,7 +10,7 @@
 #define BLANK_FRAMES 6 /* before the LCD is switched off, and after */
 #define STAGES 3
 
-static const uint8_t paler[STAGES] = {0xE4, 0x90, 0x40}; /* then 0x00, all white */
+static const uint8_t paler[STAGES] = {0xE4, 0x90, 0x40}; /* from normal on; then 0x00, all white */
 
 void fade_out(void) {
     game.fading = 1;

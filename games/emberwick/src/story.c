@@ -136,7 +136,7 @@ static void warden(uint8_t who) {
     if (!win_duel(HOUND, TEXT_WARDEN_DUEL)) return;
     reach(BEAT_WARDEN);
     say(TEXT_WARDEN_BEATEN);
-    moving_x = moving_y = 0;
+    moving_x = moving_y = 0; /* where the last stroll ended */
     walk_person(who, UP);
     walk_person(who, RIGHT);
 }

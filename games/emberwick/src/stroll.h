@@ -1,4 +1,4 @@
-/* People who walk about, near where they belong. */
+/* People who walk about, near where they belong: of the first four on a map those with STROLL. */
 #ifndef STROLL_H
 #define STROLL_H
 

@@ -32,7 +32,6 @@ static const struct scene scenes[] = {
 };
 #define SCENES (sizeof scenes / sizeof scenes[0])
 
-/* Returns 1 as soon as Start is pressed, 0 when the frames are over. */
 uint8_t start_within(uint16_t frames) {
     while (frames--) {
         next_frame();
