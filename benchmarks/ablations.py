@@ -24,10 +24,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -172,6 +168,11 @@ def _mean(figures: dict) -> str:
 
 def draw(path: Path, points: np.ndarray, curves: dict[str, np.ndarray]) -> None:
     """Draw each condition's seeds as lines, before the mean of the first condition in grey."""
+    import matplotlib  # costs a second, and the processes that train have no use for it
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
     columns = min(4, len(curves))
     rows = -(-len(curves) // columns)
     figure, all_axes = plt.subplots(

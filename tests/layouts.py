@@ -9,6 +9,7 @@ from the true one at its worst side, and the share of pixels whose shade is the 
 """
 
 import contextlib
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,13 +25,11 @@ from data.demo.layouts import LAYOUTS, TICKS_PER_SECOND, Layout, Scene, write_vi
 from data.demo.prepare import find_movies, replay
 from data.frames import ROOT, Run, read_run
 from data.speedruns import prepare
-from data.speedruns.crop import find_crop
-from data.speedruns.survey import survey_video
-from data.speedruns.video import sample_video
+from files import read_json
 from games.game import BUNDLED_ROM
 from games.movie import read_movie
 
-FRAMES_PER_STEP = TICKS_PER_SECOND // 2  # of video; half a second of the game
+STEPS_PER_SECOND = 2
 STEPS = 30
 
 
@@ -44,12 +43,12 @@ def game_frames(movie: int, steps: int = STEPS) -> np.ndarray:
     return np.stack([frame.copy() for t, frame in frames if t in keep])
 
 
-def draw_layout(layout: Layout, seed: int, steps: int = STEPS) -> Iterator[av.VideoFrame]:
-    """Yield the video's pictures."""
+def draw_layout(layout: Layout, seed: int, steps: int, rate: int) -> Iterator[av.VideoFrame]:
+    """Yield the video's pictures, `rate` a second."""
     screens = game_frames(layout.movie + seed, steps)[..., 0]
-    scene = Scene(layout, seed, steps * FRAMES_PER_STEP)
-    for t in range(steps * FRAMES_PER_STEP):
-        yield scene.show(t, screens[t // FRAMES_PER_STEP])
+    scene = Scene(layout, seed, steps * TICKS_PER_SECOND // STEPS_PER_SECOND)
+    for t in range(steps * rate // STEPS_PER_SECOND):
+        yield scene.show(t * TICKS_PER_SECOND // rate, screens[t * STEPS_PER_SECOND // rate])
 
 
 @dataclass
@@ -64,15 +63,14 @@ class Result:
     agreement_auto: float | None
 
 
-def try_layout(name: str, seed: int, folder: Path, steps: int = STEPS) -> Result:
+def try_layout(
+    name: str, seed: int, folder: Path, steps: int = STEPS, rate: int = TICKS_PER_SECOND
+) -> Result:
     """Render a layout to `folder` and prepare it, the crop found and by numbers."""
     layout = LAYOUTS[name]
     slug = f"{name.replace(' ', '-').replace(',', '')}-{seed}"
     path = folder / f"{slug}.mp4"
-    write_video(path, draw_layout(layout, seed, steps), TICKS_PER_SECOND, layout.crf)
-    samples = sample_video(path, survey_video(path), prepare.SAMPLES)
-    _, evidence = find_crop(np.stack([frame.to_ndarray(format="gray") for frame in samples]))
-    result = Result(evidence.confidence, None, None, None)
+    write_video(path, draw_layout(layout, seed, steps, rate), rate, layout.crf)
     truth = game_frames(layout.movie + seed, steps)
 
     def agreement(run: Run) -> float:
@@ -80,14 +78,19 @@ def try_layout(name: str, seed: int, folder: Path, steps: int = STEPS) -> Result
 
     try:
         run = take(path, folder / "auto", crop="auto")
+    except ValueError:
+        (reason,) = read_json(folder / "auto" / prepare.REPORT)["failed"].values()
+        sure = float(re.search(r"confidence ([\d.]+)", reason)[1])
+        result = Result(sure, None, None, None)
+    else:
         found, true = (
             np.array([x, y, x + w, y + h]) for x, y, w, h in (run.meta["crop"], layout.game)
         )
-        result.off_pixels = int(np.abs(found - true).max())
-        result.agreement_auto = agreement(run)
-    except ValueError:
-        pass
-    if layout.game and not layout.cut:
+        off = int(np.abs(found - true).max())
+        result = Result(run.meta["confidence"], off, None, agreement(run))
+    if result.off_pixels == 0:  # the same crop makes the same run
+        result.agreement_numbers = result.agreement_auto
+    elif layout.game and not layout.cut:
         numbers = ",".join(map(str, layout.game))
         result.agreement_numbers = agreement(take(path, folder / "numbers", crop=numbers))
     return result

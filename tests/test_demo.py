@@ -37,33 +37,40 @@ def test_the_smoke_preset_walks_the_whole_path_and_then_has_nothing_left_to_do(o
     assert capsys.readouterr().out.count("done already") == 5
 
 
-def test_it_begins_with_videos_too(tmp_path, capsys, monkeypatch):
+def test_it_walks_the_whole_path_from_videos_too(tmp_path, capsys, monkeypatch):
     """What a streamer's layout is found in; a run that was changed since is made again."""
     monkeypatch.setitem(render_videos.WHOLE, "small", SMALL)
     monkeypatch.setattr(render_videos, "choose", lambda seed: ["small"])
     videos, out = tmp_path / "videos", tmp_path / "out"
-    render_videos.main(render_videos.Args(out=videos, limit=1, seconds=32, fps=(30,)))
+    movies = demo.movies("waystone")
+    render_videos.main(render_videos.Args(movies, out=videos, limit=2, seconds=24, fps=(30,)))
     args = demo.Args(videos=videos, preset="smoke", out=out, device="cpu")
-    first, pretrain, *_ = demo.make_stages(args, out)
-    record = out / "stages.json"
-    results = demo.run_stages([first], record, demo.starting_point(args))
-    assert results["prepare"]["settings"]["shades"] == 4
-    (run,) = find_runs(pretrain.args.data)
-    assert run.num_frames == 64 and run.meta["crop"] == [80, 24, 320, 288]
-    pixels = run.path.read_bytes()
+    report = demo.main(args)
+    assert report["settings"]["prepare"]["shades"] == 4
+    runs = find_runs(out / "frames")
+    assert [run.num_frames for run in runs] == [48, 48]
+    assert all(run.meta["crop"] == [80, 24, 320, 288] for run in runs)
+    pixels = runs[0].path.read_bytes()
 
     capsys.readouterr()
-    run.path.write_bytes(pixels[:-1] + b"?")
-    demo.run_stages([first], record, demo.starting_point(args))
-    assert f"{run.path}: gone, or no longer what prepare made" in capsys.readouterr().out
-    assert run.path.read_bytes() == pixels
+    runs[0].path.write_bytes(pixels[:-1] + b"?")
+    assert demo.main(args)["trained"] == report["trained"]
+    assert f"{runs[0].path}: gone, or no longer what prepare made" in capsys.readouterr().out
+    assert runs[0].path.read_bytes() == pixels
 
 
-def test_its_artefacts_serve_the_benchmarks(out, tmp_path):
-    """One iteration of a condition; the path against the RAM."""
-    only = "goals-of-one-run"
-    args = ablations.Args(artefacts=out, out=tmp_path, steps=2048, seeds=1, only=only)
-    assert list(ablations.main(args)) == [only]
+def test_its_artefacts_serve_the_benchmarks(out, tmp_path, monkeypatch):
+    """One iteration, of few steps, of conditions of every kind; the path against the RAM."""
+    whole = ablations.base_args
+    monkeypatch.setattr(
+        ablations, "base_args", lambda args: replace(whole(args), num_envs=4, num_steps=16)
+    )
+    only = (
+        "full,no-goals,goals-of-one-run,no-shifts,no-information-gate,random-encoder,"
+        "one-frame-score"
+    )
+    args = ablations.Args(artefacts=out, out=tmp_path, steps=64, seeds=1, only=only)
+    assert list(ablations.main(args)) == only.split(",")
     assert (tmp_path / "ablations.png").stat().st_size > 0
     with pytest.raises(ValueError, match=r"expected --only from full, .*, got none"):
         ablations.main(replace(args, only="none"))
