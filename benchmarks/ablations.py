@@ -50,7 +50,7 @@ class Args:
     """folder of a demo: frames, encoder, rewards"""
     out: Path = Path("runs/ablations")
     """folder of the training runs, the table and the curves"""
-    steps: Count = 153_600
+    steps: Count = 300_000
     """environment steps of each training run"""
     seeds: Count = 3
     """training runs of each condition"""
