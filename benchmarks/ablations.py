@@ -85,7 +85,7 @@ def goals_of_reference(args: Args) -> Path:
     runs = [run.frames for run in split_runs(find_runs(args.artefacts / "frames"))[0]]
     reference = min(runs, key=different_frames)
     bins = torch.from_numpy(follow_run(path, reference) * (path.num_bins - 1)).round().long()
-    apart = path.everywhere(path.project(torch.tensor(reference)))  # (T, M)
+    apart = path.everywhere(path.thumbnails(torch.tensor(reference)))  # (T, M)
     elsewhere = (path.bins - bins[:, None]).abs() > 5
     rows = apart.masked_fill(elsewhere, torch.inf).argmin(dim=1).unique()  # in order of bins
     after = torch.searchsorted(path.bins[rows], path.bins, right=True)

@@ -38,9 +38,10 @@ class Args:
 def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
     """Return a path whose bins show different things, each in several phases."""
     config = PathConfig(bandwidth=2.5e-4, pace=1.2)
-    scenes = rng.normal(0, 0.25, (num_bins, 1, config.dims)) / config.dims**0.5
-    phases = rng.normal(0, 0.02, (num_bins, FRAMES_A_BIN, config.dims)) / config.dims**0.5
-    bank = torch.from_numpy((scenes + phases).reshape(-1, config.dims)).float()
+    dims = 144 * 160 // config.pool**2
+    scenes = rng.normal(0, 0.25, (num_bins, 1, dims)) / dims**0.5
+    phases = rng.normal(0, 0.02, (num_bins, FRAMES_A_BIN, dims)) / dims**0.5
+    bank = torch.from_numpy((scenes + phases).reshape(-1, dims)).float()
     rows = torch.arange(len(bank))
     return PathModel(
         config,

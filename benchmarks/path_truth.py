@@ -74,7 +74,7 @@ def recorded_places(path: PathModel, artefacts: Path) -> np.ndarray:
         obs, follower = np.zeros(game.obs_shape(), dtype=np.uint8), Follower(path, 1)
         game.reset(obs)
         for _ in play(game, read_movie(movie).frames(), obs):
-            follower.follow(path.project(torch.from_numpy(obs)), torch.tensor([0]))
+            follower.follow(path.thumbnails(torch.from_numpy(obs)), torch.tensor([0]))
             state = read_state(game)
             places = [follower.progress(torch.tensor([0])).item() * (path.num_bins - 1)]
             if not follower.sure[0]:
@@ -86,7 +86,7 @@ def recorded_places(path: PathModel, artefacts: Path) -> np.ndarray:
 
 def aligned_bins(path: PathModel, frame: np.ndarray) -> list[int]:
     """Return the bins that hold the picture of a frame (1, 144, 160, 3); none if they lie apart."""
-    apart = path.everywhere(path.project(torch.from_numpy(frame)))[0]
+    apart = path.everywhere(path.thumbnails(torch.from_numpy(frame)))[0]
     bins = path.bins[apart < 0.1 * path.config.bandwidth].unique().tolist()
     return bins if bins and bins[-1] - bins[0] <= 5 else []
 
@@ -123,7 +123,7 @@ def main(args: Args) -> dict:
         for step in trange(args.steps, desc=name, unit="step"):
             game.step(action_masks(agent.act()), obs)
             agent.watch(obs)
-            follower.follow(path.project(torch.from_numpy(obs)), rows)
+            follower.follow(path.thumbnails(torch.from_numpy(obs)), rows)
             now = (follower.progress(rows) * (path.num_bins - 1)).tolist()
             for env in follower.sure.nonzero()[:, 0].tolist():
                 state = read_state(game, env)
@@ -157,7 +157,7 @@ def main(args: Args) -> dict:
 
 def nearest_row(path: PathModel, frame: np.ndarray, place: int) -> int:
     """Return the row most like a frame within two bins of a place."""
-    distance = path.everywhere(path.project(torch.from_numpy(frame)[None]))[0]
+    distance = path.everywhere(path.thumbnails(torch.from_numpy(frame)[None]))[0]
     far = (path.bins - place).abs() > 2
     return int(distance.masked_fill(far, torch.inf).argmin())
 

@@ -7,13 +7,12 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from models.blocks import pooled_grey
-from models.path import PathConfig, PathModel, Pictures, projection
+from models.path import PathConfig, PathModel, Pictures, thumbnails
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
 #: Least and greatest bandwidth.
-BANDWIDTHS = (2.5e-4, 2e-3)
+BANDWIDTHS = (1e-4, 2e-3)
 #: Times the bandwidth by which a moment differs from the one before.
 DIFFERENT = 2.0
 #: Different frames kept of one bin: a wait on an animated screen would fill it.
@@ -21,20 +20,21 @@ BIN_ROWS = 32
 #: Bins that an alignment looks at around its best place so far.
 BAND = 2048
 #: Nats that an alignment pays for each bin moved, and at most for a jump, such as by a defeat.
-MOVE_PRICE, JUMP_PRICE = 1.6, 30.0
+MOVE_PRICE, JUMP_PRICE = 0.4, 30.0
 #: Bins around one in which a run has to show the same picture, for the moment to be shared.
 SHARED_WITHIN = 3
 
 
-def thumbnails(run: np.ndarray, pool: int = PathConfig.pool, chunk: int = 256) -> torch.Tensor:
-    """Return the thumbnails of a run (T, 144, 160, 3) uint8: (T, pixels) float32."""
+def run_thumbnails(run: np.ndarray, pool: int, chunk: int = 256) -> torch.Tensor:
+    """Return the thumbnails of a run (T, 144, 160, 3) uint8: (T, dims) float32."""
     pieces = (torch.tensor(run[start : start + chunk]) for start in range(0, len(run), chunk))
-    return torch.cat([pooled_grey(piece, pool).flatten(1) for piece in pieces])
+    return torch.cat([thumbnails(piece, pool) for piece in pieces])
 
 
 def different_frames(run: np.ndarray) -> int:
     """Return how many different frames a run (T, 144, 160, 3) uint8 has: how direct it is."""
-    return len(thumbnails(run).mul(15).round().unique(dim=0))
+    fine = run_thumbnails(run, 4)
+    return len((fine * (15 * math.sqrt(fine.shape[1]))).round().unique(dim=0))
 
 
 def distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -233,10 +233,9 @@ def fit_path(
         raise ValueError("a path needs at least one run of frames, got none")
     counts = [different_frames(run) for run in runs]
     reference = counts.index(min(counts)) if reference is None else reference
-    matrix = projection(thumbnails(runs[0][:1], pool).shape[1], PathConfig.dims)
-    projected = [thumbnails(run, pool) @ matrix for run in runs]
-    bandwidth = find_bandwidth(projected, reference)
-    measure = projected[reference]
+    small = [run_thumbnails(run, pool) for run in runs]
+    bandwidth = find_bandwidth(small, reference)
+    measure = small[reference]
     starts = different_moments(measure, DIFFERENT * bandwidth)
     if len(starts) < 2:
         raise ValueError(
@@ -248,9 +247,9 @@ def fit_path(
     bank, bins = measure, own
     for i in sorted(range(len(runs)), key=counts.__getitem__):
         if i != reference:
-            places[i] = align(bank, bins, len(starts), projected[i], bandwidth)
+            places[i] = align(bank, bins, len(starts), small[i], bandwidth)
             bins, order = torch.cat([bins, places[i]]).sort(stable=True)
-            bank = torch.cat([bank, projected[i]])[order]
+            bank = torch.cat([bank, small[i]])[order]
     places = without_detours([places[i] for i in range(len(runs))], reference, len(starts))
     num_bins = 1 + max(int(place.max()) for place in places)
     if num_bins < max(2, len(starts) // 10):
@@ -258,23 +257,23 @@ def fit_path(
             f"a path needs runs of one game, got runs with {num_bins} of {len(starts)} moments in "
             "common: sort out the others, or name another --reference-run"
         )
-    shared = shared_moments(projected, places, num_bins, bandwidth)
+    shared = shared_moments(small, places, num_bins, bandwidth)
     pace = recorded_pace(places)
     config = PathConfig(bandwidth=bandwidth, pace=pace, reach=reach, pool=pool)
-    return _bank(config, runs, projected, places, shared)
+    return _bank(config, runs, small, places, shared)
 
 
 def _bank(
     config: PathConfig,
     runs: Sequence[np.ndarray],
-    projected: Sequence[torch.Tensor],
+    small: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
     shared: torch.Tensor,
 ) -> PathModel:
     """Put all frames in one bank by bin, those that look the same in one bin once."""
-    follow = [next_different(run, DIFFERENT * config.bandwidth) for run in projected]
-    offsets = np.cumsum([0, *map(len, projected)])
-    frames, bins = torch.cat(list(projected)), torch.cat(list(places))
+    follow = [next_different(run, DIFFERENT * config.bandwidth) for run in small]
+    offsets = np.cumsum([0, *map(len, small)])
+    frames, bins = torch.cat(list(small)), torch.cat(list(places))
     following = torch.cat([n + int(o) for (n, _), o in zip(follow, offsets, strict=False)])
     # A run that stops early is not at the end for it: what it leaves out is left.
     last = len(shared) - 1

@@ -42,7 +42,7 @@ class Follower:
         device = path.bank.device
         self.belief = torch.zeros(num, path.window, device=device)
         self.rival = torch.zeros(num, path.window, device=device)
-        self.seen = torch.zeros(num, path.config.dims, device=device)
+        self.seen = torch.zeros(num, path.bank.shape[1], device=device)
         self.goals = torch.zeros(num, len(GOALS), dtype=torch.int64, device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
         for name in SCALARS:
@@ -75,7 +75,7 @@ class Follower:
 
     def load(self, rows: torch.Tensor, saved: torch.Tensor) -> None:
         """Put back what `save` returned, for any trajectories `rows` (B,)."""
-        window, dims = self.path.window, self.path.config.dims
+        window, dims = self.path.window, self.path.bank.shape[1]
         sizes = (window, window, dims, len(SCALARS), len(GOALS), 1)
         belief, rival, seen, scalars, goals, sure = saved.to(self.belief.device).split(sizes, dim=1)
         self.belief[rows], self.rival[rows], self.seen[rows] = belief, rival, seen
@@ -92,7 +92,7 @@ class Follower:
         """Follow one trajectory (T, 144, 160, 3); yields progress and sureness in chunks."""
         row = torch.zeros(1, dtype=torch.int64, device=self.belief.device)
         for start in range(0, len(frames), chunk):
-            x = self.path.project(torch.tensor(frames[start : start + chunk]).to(row.device))
+            x = self.path.thumbnails(torch.tensor(frames[start : start + chunk]).to(row.device))
             progress, sure = [], []
             for frame in x:
                 self.follow(frame[None], row)

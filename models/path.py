@@ -42,10 +42,8 @@ class PathConfig:
     """distance at which a kernel falls to 1/e; frames closer than that are the same picture"""
     pace: float
     """bins a step that the runs go where they are fast"""
-    pool: int = 4
-    """side in pixels of the squares that a thumbnail averages: 144x160 becomes 36x40 grey"""
-    dims: int = 128
-    """to which thumbnails are projected at random: distances keep to about 12%"""
+    pool: int = 16
+    """side in pixels of the squares that a thumbnail averages: 144x160 becomes 9x10 grey"""
     outlier: float = 0.05
     """likelihood of a frame anywhere, relative to an exact match: bounds what one frame can say"""
     walk: float = 0.5
@@ -65,14 +63,15 @@ class PathConfig:
     passed is believed"""
 
 
-def projection(pixels: int, dims: int) -> torch.Tensor:
-    """Return a random matrix (pixels, dims) that keeps mean squares of differences.
+def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
+    """Return what frames (B, 144, 160, 3) uint8 are compared by: (B, dims) float32.
 
-    After Johnson and Lindenstrauss (1984): the squared length of a projected difference is its mean
-    square over pixels, to a relative error of sqrt(2 / dims), for large and small ones alike.
+    Mean greys of squares of `pool` pixels, scaled so that a squared distance is a mean square. The
+    squares are as large as what a walk moves between two frames: in finer ones a cell's neighbours
+    would be as far from it as any other place.
     """
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(pixels, dims, generator=generator) / math.sqrt(dims * pixels)
+    squares = pooled_grey(frames, pool).flatten(1)
+    return squares / math.sqrt(squares.shape[1])
 
 
 class PathModel:
@@ -91,7 +90,7 @@ class PathModel:
         shared: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) projected thumbnails; bins, next_row, frames_left: (M,); shared: (bins,).
+        """bank: (M, dims) thumbnails; bins, next_row, frames_left: (M,); shared: (bins,).
 
         `next_row` is the row of the run's next different frame (itself at the run's end),
         `frames_left` how many follow until its end; `shared` says which moments all runs show.
@@ -106,7 +105,6 @@ class PathModel:
         counts = self.first_row[self.window :] - self.first_row[: -self.window]
         self.window_rows = int(counts.max())
         self._bank_squared = bank.square().sum(dim=1)
-        self._projection = projection(36 * 40 * 16 // config.pool**2, config.dims).to(bank.device)
         self.landmarks = torch.linspace(
             0, len(bank) - 1, min(LANDMARKS, len(bank)), device=bins.device
         ).long()
@@ -121,12 +119,12 @@ class PathModel:
         last = torch.full((self.config.missed + 1,), self.num_bins - 1).to(shared)
         return torch.cat([shared, last])[after + self.config.missed]
 
-    def project(self, frames: torch.Tensor) -> torch.Tensor:
-        """Project frames (B, 144, 160, 3) uint8 to (B, dims) float32."""
-        return pooled_grey(frames, self.config.pool).flatten(1) @ self._projection
+    def thumbnails(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return the thumbnails of frames (B, 144, 160, 3) uint8: (B, dims) float32."""
+        return thumbnails(frames, self.config.pool)
 
     def compare(self, x: torch.Tensor, start: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compare projected frames (B, dims) with the bins from `start` (B,) on.
+        """Compare thumbnails (B, dims) with the bins from `start` (B,) on.
 
         Returns the distance of each row of the window, (B, window_rows), infinite past its end, and
         of each bin, (B, window): its nearest row.
@@ -143,7 +141,7 @@ class PathModel:
         return distance, near.scatter_reduce_(1, place, distance, "amin")
 
     def everywhere(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the distances of projected frames (B, dims) to all rows, or to `rows`."""
+        """Return the distances of thumbnails (B, dims) to all rows, or to `rows`."""
         bank, squared = self.bank, self._bank_squared
         if rows is not None:
             bank, squared = bank[rows], squared[rows]

@@ -30,8 +30,8 @@ class Progress(ABC):
         self.follower = follower
         if follower:
             path = follower.path
-            shape, device = (path.config.dims,), path.bank.device
-            self._project = FrameCache(path.project, shape, device)
+            shape, device = path.bank.shape[1:], path.bank.device
+            self._thumbnails = FrameCache(path.thumbnails, shape, device)
 
     def _rows(self, envs: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(envs)).to(self.follower.belief.device)
@@ -50,7 +50,7 @@ class Progress(ABC):
         if not self.follower:
             return np.ones(len(envs), dtype=bool)
         rows = self._rows(envs)
-        self.follower.follow(self._project(frames), rows)
+        self.follower.follow(self._thumbnails(frames), rows)
         return self.follower.sure[rows].cpu().numpy()
 
     @abstractmethod
@@ -62,7 +62,7 @@ class Progress(ABC):
         if not self.follower:
             return np.ones(len(envs), dtype=bool)
         rows = self._rows(envs)
-        return self.follower.agrees(self._project(frames), rows).cpu().numpy()
+        return self.follower.agrees(self._thumbnails(frames), rows).cpu().numpy()
 
     def lost(self, envs: np.ndarray) -> np.ndarray:
         """Say which of `envs` (B,) have lost their place, (B,) bool; none without a path."""
@@ -73,7 +73,7 @@ class Progress(ABC):
     def locate(self, frame: np.ndarray, env: int) -> None:
         """Begin `env` wherever on the path its frame (144, 160, 3) looks most like."""
         if self.follower:
-            self.follower.locate(self._project(frame[None]), self._rows(np.array([env])))
+            self.follower.locate(self._thumbnails(frame[None]), self._rows(np.array([env])))
 
     def arrived(self, envs: np.ndarray) -> np.ndarray:
         """Say which `envs` (B,) are for sure at the path's end, (B,) bool; none without one."""

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from models.alignment import (
+    BANDWIDTHS,
     align,
     different_frames,
-    distances,
     find_bandwidth,
     fit_path,
     next_different,
@@ -20,7 +20,7 @@ from models.alignment import (
 from models.checkpoint import ArtefactError
 from models.follower import SLACK, Follower, follow_run
 from models.ordering import rank_correlation
-from models.path import PathModel, load_path, projection, save_path
+from models.path import PathModel, load_path, save_path
 from models.progress import PathProgress
 
 LENGTH = 80
@@ -86,10 +86,10 @@ def test_the_picture_seen_before_is_no_news(path):
     """Nor is the time that it is looked at: a lost agent that waits is told nothing."""
     follower, row = Follower(path, 1), torch.tensor([0])
     for name in [*run_names()[:20], *[f"strange {i}" for i in range(4)], *run_names()[40:42]]:
-        follower.follow(path.project(torch.from_numpy(film([name]))), row)
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
     before = follower.save(row)
     for _ in range(100):
-        follower.follow(path.project(torch.from_numpy(film(["moment 41"]))), row)
+        follower.follow(path.thumbnails(torch.from_numpy(film(["moment 41"]))), row)
     assert torch.equal(follower.save(row), before)
 
 
@@ -104,10 +104,10 @@ def test_a_picture_that_is_found_nowhere_else_tells_the_lost_where_they_are(runs
 def test_goals_stay_where_nothing_near_is_recorded(path):
     follower, row = Follower(path, 1), torch.tensor([0])
     for name in run_names()[:30]:
-        follower.follow(path.project(torch.from_numpy(film([name]))), row)
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
     before = follower.goals.clone()
     for i in range(20):
-        follower.follow(path.project(torch.from_numpy(film([f"strange {i}"]))), row)
+        follower.follow(path.thumbnails(torch.from_numpy(film([f"strange {i}"]))), row)
     assert torch.equal(follower.goals, before)
 
 
@@ -182,11 +182,11 @@ def test_a_place_is_not_further_than_the_recorded_pace_allows():
 def test_a_start_in_the_middle_is_located(path):
     follower = Follower(path, 2)
     row = torch.tensor([1])
-    follower.locate(path.project(torch.from_numpy(film(["moment 50"]))), row)
+    follower.locate(path.thumbnails(torch.from_numpy(film(["moment 50"]))), row)
     for i in range(50, 70):
-        follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
+        follower.follow(path.thumbnails(torch.from_numpy(film([f"moment {i}"]))), row)
     assert abs(follower.place[1] - 69) <= 1 and follower.sure[1] and follower.place[0] == 0
-    follower.locate(path.project(torch.from_numpy(film(["moment 20"]))), row)
+    follower.locate(path.thumbnails(torch.from_numpy(film(["moment 20"]))), row)
     np.testing.assert_array_equal(path.pictures[int(follower.goals[1, 0])], picture("moment 21"))
 
 
@@ -194,7 +194,7 @@ def test_the_guide_shows_what_comes_next(path):
     follower = Follower(path, 1)
     for i in range(30):
         row = torch.tensor([0])
-        follower.follow(path.project(torch.from_numpy(film([f"moment {i}"]))), row)
+        follower.follow(path.thumbnails(torch.from_numpy(film([f"moment {i}"]))), row)
     for goal, expected in zip(follower.goals[0].tolist(), ("moment 30", "moment 32"), strict=True):
         np.testing.assert_array_equal(path.pictures[goal], picture(expected))
 
@@ -205,7 +205,7 @@ def test_the_guide_leads_back_from_where_only_another_run_went(runs):
     path = fit_path([*runs, film(names[:40] + corner + names[40:])])
     follower = Follower(path, 1)
     for name in names[:40] + corner[:4]:
-        follower.follow(path.project(torch.from_numpy(film([name]))), torch.tensor([0]))
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("corner 4"))
 
 
@@ -213,7 +213,7 @@ def test_following_does_not_depend_on_who_is_followed_beside(path):
     names, other = run_names(), lingering(run_names(), 5, 30)
     alone, together = Follower(path, 1), Follower(path, 2)
     for t in range(60):
-        x = path.project(torch.from_numpy(film([names[t], other[t]])))
+        x = path.thumbnails(torch.from_numpy(film([names[t], other[t]])))
         together.follow(x, torch.arange(2))
         alone.follow(x[:1], torch.tensor([0]))
         assert torch.allclose(together.belief[0], alone.belief[0], atol=1e-3)  # float32
@@ -243,7 +243,7 @@ def test_filtering_is_bayes_rule(path):
     window = path.window
     belief = torch.from_numpy(rng.random((1, window))).float()
     belief /= belief.sum()
-    near = torch.from_numpy(rng.random((1, window)) * 0.002).float()
+    near = torch.from_numpy(rng.random((1, window))).float() * 8 * path.config.bandwidth
     likelihood = path.likelihood(near)
     outlier = path.config.outlier
     fit = likelihood[0].numpy() - outlier
@@ -264,7 +264,7 @@ def test_filtering_is_bayes_rule(path):
 
 
 def test_comparing_finds_each_bins_nearest_row(path):
-    x = path.project(torch.from_numpy(film(["moment 20", "moment 3"])))
+    x = path.thumbnails(torch.from_numpy(film(["moment 20", "moment 3"])))
     start = torch.tensor([10, 0])
     distance, near = path.compare(x, start)
     full = path.everywhere(x)
@@ -273,16 +273,6 @@ def test_comparing_finds_each_bins_nearest_row(path):
             rows = path.bins == start[i] + k
             assert near[i, k] == pytest.approx(full[i, rows].min().item(), abs=1e-6)
     assert near[0, 10] < 1e-6 and near[1, 3] < 1e-6 and (distance >= 0).all()
-
-
-def test_projections_keep_distances():
-    rng = np.random.default_rng(0)
-    matrix = projection(1440, 128)
-    for scale in (1.0, 0.01):
-        x, y = torch.from_numpy(rng.random((2, 50, 1440))).float() * scale
-        true = (x - y).square().mean(dim=1)
-        kept = distances(x @ matrix, y @ matrix).diagonal()
-        assert (kept / true - 1).abs().max() < 0.5 and (kept / true - 1).abs().mean() < 0.15
 
 
 def test_lingering_straying_and_turning_back_are_not_progress():
@@ -315,7 +305,7 @@ def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike
     names = run_names()
     other = names[:30] + [f"bypass {i}" for i in range(20)] + names[50:]
     path = fit_path([*runs, film(other), film(lingering(other, 35, 6))])
-    nearest = path.everywhere(path.project(torch.from_numpy(film(other)))).argmin(dim=1)
+    nearest = path.everywhere(path.thumbnails(torch.from_numpy(film(other)))).argmin(dim=1)
     bins = path.bins[nearest].numpy()
     assert (np.diff(bins) >= 0).all() and abs(bins[40] - 40) <= 1
     assert len(path.bank) == LENGTH + 20  # the second run on it added nothing
@@ -358,7 +348,7 @@ def test_the_bandwidth_is_the_noise_between_runs():
             * (noise / 2 / 128) ** 0.5
             for i in range(3)
         ]  # fmt: skip
-        expected = max(noise, 2.5e-4)
+        expected = max(noise, BANDWIDTHS[0])
         assert find_bandwidth(runs, 0) == pytest.approx(expected, rel=0.35)
 
 
@@ -417,7 +407,7 @@ def test_a_recording_that_stops_early_is_no_dead_end(runs):
     path = fit_path([*runs, film(names[:40])], reference=0)
     follower = Follower(path, 1)
     for name in names[:40]:
-        follower.follow(path.project(torch.from_numpy(film([name]))), torch.tensor([0]))
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("moment 40"))
     row = torch.arange(len(path.bank))
     assert ((path.next_row != row) | (path.bins == path.num_bins - 1)).all()

@@ -52,7 +52,7 @@ def follow_all(path, films):
     for t in range(max(map(len, films))):
         rows = torch.tensor([i for i, film in enumerate(films) if t < len(film)])
         frames = np.stack([films[i][t] for i in rows])
-        follower.follow(path.project(torch.from_numpy(frames)), rows)
+        follower.follow(path.thumbnails(torch.from_numpy(frames)), rows)
         for i, progress in zip(rows, follower.progress(rows).tolist(), strict=True):
             places[i].append(progress * (path.num_bins - 1))
     return list(map(np.array, places))
@@ -223,7 +223,7 @@ def test_tricks_earn_nothing(path):
     begun = {}
     for steps, mask in enumerate(read_movie(MOVIES[2]).masks[: starts[-1]], start=1):
         one.step(np.array([mask], dtype=np.uint8), obs)
-        leader.follow(path.project(torch.from_numpy(obs)), row)
+        leader.follow(path.thumbnails(torch.from_numpy(obs)), row)
         if steps in starts:
             begun[steps] = one.export_state(0), leader.save(row)
 
@@ -237,7 +237,7 @@ def test_tricks_earn_nothing(path):
     places = [follower.progress(rows)]
     for buttons in zip(*(TRICKS[trick] for _, trick in cases), strict=True):
         game.step(np.array([MASK[button] for button in buttons], dtype=np.uint8), obs)
-        follower.follow(path.project(torch.from_numpy(obs)), rows)
+        follower.follow(path.thumbnails(torch.from_numpy(obs)), rows)
         places.append(follower.progress(rows))
     places = torch.stack(places).numpy() * (path.num_bins - 1)
     for case, way in zip(cases, places.T, strict=True):
@@ -254,7 +254,7 @@ def test_the_painting_of_the_end_earns_nothing(runs, path):
 
     def press(button, press=painter.press):
         press(button)
-        frame = path.project(torch.from_numpy(painter.obs))
+        frame = path.thumbnails(torch.from_numpy(painter.obs))
         follower.follow(frame, torch.tensor([0]))
         painter.frames.append(follower.progress(torch.tensor([0])).item() * (path.num_bins - 1))
 
