@@ -208,7 +208,7 @@ class Pictures:
         """Compress frames, each (144, 160, 3) uint8."""
         # Plane by plane: those of a grey frame are the same, and near enough for zlib to see it.
         planes = (np.ascontiguousarray(frame.transpose(2, 0, 1)) for frame in frames)
-        packed = [zlib.compress(frame, 6) for frame in planes]
+        packed = [zlib.compress(frame, 3) for frame in planes]  # 6: a quarter less, thrice the time
         data = torch.frombuffer(bytearray(b"".join(packed)), dtype=torch.uint8)
         return cls(data, torch.tensor([len(piece) for piece in packed]).cumsum(0))
 
