@@ -66,9 +66,8 @@ class PathConfig:
 def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
     """Return what frames (B, 144, 160, 3) uint8 are compared by: (B, dims) float32.
 
-    Mean greys of squares of `pool` pixels, scaled so that a squared distance is a mean square. The
-    squares are as large as what a walk moves between two frames: in finer ones a cell's neighbours
-    would be as far from it as any other place.
+    Mean greys of squares of `pool` pixels, scaled so that a squared distance is a mean square.
+    Finer squares follow runs no better (benchmarks/path_held_out.py), and cost more.
     """
     squares = pooled_grey(frames, pool).flatten(1)
     return squares / math.sqrt(squares.shape[1])
@@ -242,5 +241,7 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
             raise ValueError("its bins are out of order")
         if not 0 <= int(next_row.min()) <= int(next_row.max()) < len(bins):
             raise ValueError("it leads to rows that are not there")
+        if state["bank"].shape[1] * config.pool**2 != FRAME_SHAPE[0] * FRAME_SHAPE[1]:
+            raise ValueError("its frames are not of the size that it says")
         pictures = Pictures(state["pictures"], state["picture_ends"])
         return PathModel(config, *(state[name].to(device) for name in TENSORS), pictures)

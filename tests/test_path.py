@@ -361,6 +361,14 @@ def test_the_most_direct_run_is_the_measure():
     assert fit_path([astray, direct]).num_bins == LENGTH
 
 
+def test_a_file_that_compares_by_other_squares_than_it_holds_is_refused(path, tmp_path):
+    config = replace(path.config, pool=8)
+    tensors = (path.bank, path.bins, path.next_row, path.frames_left, path.shared)
+    save_path(tmp_path / "path.pkl", PathModel(config, *tensors, path.pictures))
+    with pytest.raises(ArtefactError, match="not of the size"):
+        load_path(tmp_path / "path.pkl")
+
+
 def test_the_file_gives_the_same_places_and_pictures(path, tmp_path):
     save_path(tmp_path / "path.pkl", path)
     again, run = load_path(tmp_path / "path.pkl"), film(run_names())
