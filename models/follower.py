@@ -10,11 +10,13 @@ from models.path import GOALS, PathModel
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
+#: Pictures back in which one that is there is no news: a menu's cursor goes round in six.
+RECENT = 8
 #: In every dimension of what was seen before anything was: far from any frame.
 NOWHERE = 1e6
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
-SCALARS = ("place", "front", "since", "beyond", "shown_beyond")
+SCALARS = ("place", "front", "since", "beyond", "shown_beyond", "news")
 
 
 class Follower:
@@ -28,7 +30,7 @@ class Follower:
         self.path = path
         device = path.bank.device
         self.belief = torch.zeros(num, path.num_cells, device=device)
-        self.seen = torch.zeros(num, path.bank.shape[1], device=device)
+        self.recent = torch.zeros(num, RECENT, path.bank.shape[1], device=device)
         self.goals = torch.zeros(num, len(GOALS), dtype=torch.int64, device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
         self.confirmed = torch.zeros(num, dtype=torch.int64, device=device)  # cell, -1: none
@@ -40,7 +42,7 @@ class Follower:
         """Put all belief in the first cell."""
         self.belief[rows] = 0.0
         self.belief[rows, 0] = 1.0
-        self.seen[rows] = NOWHERE
+        self.recent[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
         self.goals[rows], self.sure[rows], self.confirmed[rows] = 0, False, -1
@@ -49,15 +51,17 @@ class Follower:
     def save(self, rows: torch.Tensor) -> torch.Tensor:
         """Return all that is known of trajectories `rows` (B,), (B, numbers) float32 on the CPU."""
         scalars = torch.stack([getattr(self, name)[rows] for name in SCALARS], dim=1)
-        known = (self.seen[rows], scalars, self.goals[rows], self.sure[rows, None])
+        recent = self.recent[rows].flatten(1)
+        known = (recent, scalars, self.goals[rows], self.sure[rows, None])
         return torch.cat([self.belief[rows], *(part.float() for part in known)], dim=1).cpu()
 
     def load(self, rows: torch.Tensor, saved: torch.Tensor) -> None:
         """Put back what `save` returned, for any trajectories `rows` (B,)."""
-        cells, dims = self.path.num_cells, self.path.bank.shape[1]
-        sizes = (cells, dims, len(SCALARS), len(GOALS), 1)
-        belief, seen, scalars, goals, sure = saved.to(self.belief.device).split(sizes, dim=1)
-        self.belief[rows], self.seen[rows] = belief, seen
+        cells, recent = self.path.num_cells, self.recent[0].numel()
+        sizes = (cells, recent, len(SCALARS), len(GOALS), 1)
+        belief, recent, scalars, goals, sure = saved.to(self.belief.device).split(sizes, dim=1)
+        self.belief[rows] = belief
+        self.recent[rows] = recent.view(-1, *self.recent.shape[1:])
         for name, values in zip(SCALARS, scalars.long().unbind(dim=1), strict=True):
             getattr(self, name)[rows] = values
         self.goals[rows], self.sure[rows] = goals.long(), sure[:, 0].bool()
@@ -84,15 +88,23 @@ class Follower:
     def follow(self, x: torch.Tensor, rows: torch.Tensor) -> None:
         """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims).
 
-        The picture that a trajectory showed before is no news: were it weighed again, or the time
-        counted that it stays, waiting would be a way to be believed, and paid.
+        A picture among the last few that a trajectory showed is no news: were it weighed again, or
+        the time counted, waiting, or opening and closing a menu, would be a way to be believed.
         """
         path = self.path
-        new = (x - self.seen[rows]).square().sum(dim=1) >= path.config.bandwidth
-        x, rows = x[new], rows[new]
-        if not len(rows):
-            return
-        self.seen[rows] = x
+        apart = (x[:, None] - self.recent[rows]).square().sum(dim=2)
+        new = (apart >= path.config.bandwidth).all(dim=1)
+        if new.any():
+            self._learn(x[new], rows[new])
+        place = torch.minimum(self.belief[rows].argmax(dim=1), self.front[rows])
+        goals, known = path.guide(x, place)
+        self.goals[rows[known]] = goals[known]
+
+    def _learn(self, x: torch.Tensor, rows: torch.Tensor) -> None:
+        """Update the beliefs of trajectories `rows` (B,), which show new frames x (B, dims)."""
+        path = self.path
+        self.recent[rows, self.news[rows] % RECENT] = x
+        self.news[rows] += 1
         near, says = path.compare(x)
         updated = path.update(self.belief[rows], near, says, self._within_reach(rows))
         total = updated.sum(dim=1, keepdim=True)
@@ -108,8 +120,6 @@ class Follower:
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & path.shared_cells
         self._confirm(torch.where(shown, torch.arange(path.num_cells).to(place), -1), rows)
         self.sure[rows] = sure & (place <= self.front[rows])
-        goals, known = path.guide(x, torch.minimum(place, self.front[rows]))
-        self.goals[rows[known]] = goals[known]
 
     def _confirm(self, shown: torch.Tensor, rows: torch.Tensor) -> None:
         """Move the fronts of trajectories (B,) that show shared moments, cells (B, cells) or -1."""
@@ -146,7 +156,7 @@ class Follower:
         close = distance <= distance.amin(dim=1, keepdim=True) + 0.1 * path.config.bandwidth
         place = path.bins[close.int().argmax(dim=1)] // path.bins_a_cell
         self.reset(rows)
-        self.seen[rows] = x
+        self.recent[rows, 0], self.news[rows] = x, 1
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows], self.front[rows] = place, path.limit[place]
         self.goals[rows], _ = path.guide(x, place)

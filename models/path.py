@@ -54,9 +54,11 @@ class PathConfig:
     walk: float = 0.7
     """probability of moving at a step that shows where one is"""
     ahead: float = 1e-2
-    """probability of being anywhere ahead within reach, at such a step"""
+    """probability of a leap ahead, at such a step"""
+    leap: int = 96
+    """cells that a leap leads ahead at most"""
     behind: float = 1e-5
-    """probability of being anywhere behind"""
+    """probability of a leap back, anywhere"""
     missed: int = 2
     """shared moments in a row that may be passed without being seen: what the runs do, or two"""
     reach: float = 2.0
@@ -168,21 +170,21 @@ class PathModel:
     ) -> torch.Tensor:
         """Move a belief (B, cells) by one step, and weigh it by what is seen (`compare`).
 
-        The less a frame resembles any recorded one, and the less it says, the less it moves. Beyond
-        `allowed` (B,), a cell, nothing is believed. Not normalised.
+        The less a frame resembles any recorded one, and the less it says, the less it moves; and it
+        leaps only to what it resembles. Beyond `allowed` (B,), a cell, nothing is believed. Not
+        normalised.
         """
         config, cells = self.config, torch.arange(self.num_cells).to(allowed)
         peak, within = belief.argmax(dim=1, keepdim=True), cells <= allowed[:, None]
         likelihood = torch.exp(-near / config.bandwidth) * within + config.outlier
-        moves = says * (1 - config.outlier / likelihood.amax(dim=1, keepdim=True))
+        known = says * (1 - config.outlier / likelihood)
         side = self.kernel.shape[-1] // 2
         moved = F.conv1d(F.pad(belief[:, None], (side, side)), self.kernel)[:, 0]
-        updated = belief + config.walk * moves * (moved - belief)
-        for share, where in (
-            (config.ahead, (cells > peak) & within),
-            (config.behind, cells < peak),
-        ):
-            updated = updated + share * moves * where / where.sum(dim=1, keepdim=True).clamp_min(1)
+        updated = belief + config.walk * known.amax(dim=1, keepdim=True) * (moved - belief)
+        ahead = (cells > peak) & (cells <= peak + config.leap) & within
+        for share, where in ((config.ahead, ahead), (config.behind, cells < peak)):
+            share = share / where.sum(dim=1, keepdim=True).clamp_min(1)
+            updated = updated + share * where * known
         return updated * within * likelihood**says
 
     def guide(self, x: torch.Tensor, place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -130,6 +130,17 @@ def test_what_fits_many_places_moves_nothing():
     assert np.abs(toggling[46:] - toggling[45]).max() < 3
 
 
+def test_a_menu_opened_and_closed_for_ever_does_not_pay():
+    """Though the runs show it elsewhere, once, and so it says much."""
+    names = run_names()
+    path = fit_path([film([*names[:5], *(f"menu {i}" for i in range(6)), *names[5:]])] * 3)
+    menu = [f"menu {i}" for i in range(6)]
+    toggling = places(path, [*names[:5], *menu, *names[5:40], *(["menu 0", names[39]] * 60)])
+    assert np.abs(toggling[46:] - toggling[45]).max() < 8
+    moving = places(path, [*names[:5], *menu, *names[5:40], *(menu * 20)])
+    assert np.abs(moving[52:] - moving[51]).max() < 0.1
+
+
 def test_what_all_runs_show_is_not_passed_by_not_seeing_it(path):
     """A stretch of moments left out: the place stays before it however long one looks beyond."""
     names = run_names()
@@ -248,18 +259,19 @@ def test_filtering_is_bayes_rule(path):
     likelihood = np.exp(-near[0].numpy() / config.bandwidth)
     likelihood[allowed + 1 :] = 0
     likelihood += config.outlier
-    moves = says * (1 - config.outlier / likelihood.max())
+    known = says * (1 - config.outlier / likelihood)
     weights = {i: jump for i, jump in enumerate(JUMPS, 1)}
     weights |= {-i: BACK * jump for i, jump in weights.items()}
     total = sum(weights.values())
-    before = belief[0].numpy().astype(np.float64)
-    expected, peak = (1 - config.walk * moves) * before, int(before.argmax())
+    before, walk = belief[0].numpy().astype(np.float64), config.walk * known.max()
+    expected, peak = (1 - walk) * before, int(before.argmax())
     for source in range(cells):
         for move, weight in weights.items():
             if 0 <= source + move < cells:
-                expected[source + move] += config.walk * moves * weight / total * before[source]
-    expected[:peak] += config.behind * moves / max(1, peak)
-    expected[peak + 1 : allowed + 1] += config.ahead * moves / max(1, allowed - peak)
+                expected[source + move] += walk * weight / total * before[source]
+    expected[:peak] += config.behind * known[:peak] / max(1, peak)
+    ahead = slice(peak + 1, min(peak + config.leap, allowed) + 1)
+    expected[ahead] += config.ahead * known[ahead] / max(1, ahead.stop - ahead.start)
     expected *= likelihood**says
     expected[allowed + 1 :] = 0
     updated = path.update(belief, near, torch.tensor([[says]]), torch.tensor([allowed]))
