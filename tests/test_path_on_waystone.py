@@ -85,7 +85,7 @@ def test_a_run_with_a_defeat_is_followed_through_it(runs, path):
     (woke_up,) = np.flatnonzero((maps[1:] == player.BEDROOM) & (maps[:-1] == player.ROUTE)) + 1
     route = places[woke_up - 20 : woke_up].max()
     again_on_the_route = woke_up + np.argmax(maps[woke_up:] == player.ROUTE)
-    assert places[woke_up + 20 : woke_up + 28].max() < 0.3 * route
+    assert places[woke_up + 17 : woke_up + 24].max() < 0.3 * route
     assert abs(places[again_on_the_route + 8] - places[np.argmax(maps == player.ROUTE) + 8]) < 12
     assert places[-1] >= 0.99 * (path.num_bins - 1)
 
