@@ -53,8 +53,8 @@ class Args:
     """side in pixels of the squares whose mean greys frames are compared by"""
 
 
-def recorded_states(movie: Path, game: Game, run: Run) -> np.ndarray:
-    """Return where in the game a run is at each frame: map, x, y, milestones held, (T, 4)."""
+def recorded_states(movie: Path, game: Game) -> np.ndarray:
+    """Return where in the game a movie is after each step: map, x, y, milestones held, (S, 4)."""
     emulator = VecGameBoy(game.rom, 1, num_threads=1)
     obs = np.zeros((1, *FRAME_SHAPE), dtype=np.uint8)
     emulator.reset(obs)
@@ -63,9 +63,14 @@ def recorded_states(movie: Path, game: Game, run: Run) -> np.ndarray:
         position = [emulator.read_memory_batch(at, 1)[0, 0] for at in game.position.values()]
         held = game.milestones_held(emulator.read_memory_batch)[0].sum()
         states.append([*position, held])
+    return np.array(states, dtype=int)
+
+
+def at_frames(states: np.ndarray, run: Run) -> np.ndarray:
+    """Return the states (S, 4) of a movie's steps at the frames of its run, (T, 4)."""
     steps_a_frame = FRAMES_PER_SECOND / FRAME_SKIP / run.fps
     steps = np.round((np.arange(run.num_frames) + 1) * steps_a_frame - 1).astype(int)
-    return np.array(states, dtype=int)[steps.clip(0, len(states) - 1)]
+    return states[steps.clip(0, len(states) - 1)]
 
 
 def seconds_off(
@@ -121,7 +126,7 @@ def main(args: Args) -> dict:
     states = {}
     for run in tqdm(runs, desc="what was in RAM", unit="run"):
         movie = args.movies / f"{run.name}.txt" if args.movies.is_dir() else args.movies
-        states[run.name] = recorded_states(movie, game, run)
+        states[run.name] = at_frames(recorded_states(movie, game), run)
     hidden = [[run] for run in runs] if args.each else [split_runs(runs)[1]]
     if args.hold_out:
         hidden = [[run for run in runs if run.name in args.hold_out]]

@@ -94,6 +94,8 @@ class Follower:
         path = self.path
         apart = (x[:, None] - self.recent[rows]).square().sum(dim=2)
         new = (apart >= path.config.bandwidth).all(dim=1)
+        latest = apart.gather(1, (self.news[rows, None] - 1) % RECENT)[:, 0]
+        self.sure[rows] &= latest < path.config.bandwidth  # another one than it was sure of
         if new.any():
             self._learn(x[new], rows[new])
         place = torch.minimum(self.belief[rows].argmax(dim=1), self.front[rows])
