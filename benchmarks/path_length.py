@@ -1,4 +1,4 @@
-"""Does following a path cost the same, however long it is? Time of a step at several lengths.
+"""What does a step of following a path cost, the longer it is? Time at several lengths.
 
     uv run python -m benchmarks.path_length
 
