@@ -110,8 +110,7 @@ def rom(game: str) -> Path:
 
 
 def movies(game: str) -> Path:
-    """Return the folder of a game's recordings: of emberwick, those that people might have made."""
-    return ROOT / "games" / game / {"emberwick": "people"}.get(game, "movies")
+    return ROOT / "games" / game / "movies"
 
 
 def make_stages(args: Args, out: Path) -> list[Stage]:

@@ -85,7 +85,7 @@ def test_a_run_with_a_defeat_is_followed_through_it(runs, path):
     (woke_up,) = np.flatnonzero((maps[1:] == player.BEDROOM) & (maps[:-1] == player.ROUTE)) + 1
     route = places[woke_up - 20 : woke_up].max()
     again_on_the_route = woke_up + np.argmax(maps[woke_up:] == player.ROUTE)
-    assert places[woke_up + 17 : woke_up + 24].max() < 0.3 * route
+    assert places[woke_up + 8 : woke_up + 16].max() < 0.3 * route
     assert abs(places[again_on_the_route + 8] - places[np.argmax(maps == player.ROUTE) + 8]) < 12
     assert places[-1] >= 0.99 * (path.num_bins - 1)
 
@@ -116,7 +116,7 @@ def test_recordings_of_another_pace_each_with_a_phase_of_its_own_are_followed():
     }
     held_out = films.pop(HELD_OUT[0])
     path = fit_path(list(films.values()))
-    assert path.config.bandwidth > 5e-4  # found from the runs
+    assert path.config.bandwidth > 1e-3  # found from the runs
     progress = follow_run(path, held_out)
     assert progress[-1] >= 0.99
     assert rank_correlation(progress, np.arange(len(progress))) >= 0.99
@@ -196,7 +196,7 @@ def test_what_all_runs_do_is_not_passed_by_leaving_it_out(without, milestone_bin
     reached, places = without[thing, seed]
     there = milestone_bins[WITHOUT[thing]]
     assert not reached
-    assert places.max() <= there + 10
+    assert places.max() <= there + 5
     assert places.max() > there - 25  # it has come as far as that
 
 
