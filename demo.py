@@ -110,7 +110,8 @@ def rom(game: str) -> Path:
 
 
 def movies(game: str) -> Path:
-    return ROOT / "games" / game / "movies"
+    """Return the folder of a game's recordings: of emberwick, those that people might have made."""
+    return ROOT / "games" / game / {"emberwick": "people"}.get(game, "movies")
 
 
 def make_stages(args: Args, out: Path) -> list[Stage]:

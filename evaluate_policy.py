@@ -38,6 +38,8 @@ from training import event_log, pick_device
 GIF_FRAME_MS = 80
 #: Pixels between two panels, and of the line below a screen.
 GAP, STRIP = 4, 14
+#: Cells of the path, about the place, whose belief is drawn.
+CELLS_DRAWN = 33
 
 
 @dataclass
@@ -395,7 +397,7 @@ def explain(
 
 
 def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: int) -> Image.Image:
-    """Draw one step in a row: screen, goals, then belief over bins, buttons and value in bars."""
+    """Draw one step in a row: screen, goals, then belief over cells, buttons and value in bars."""
     panels = [screen[..., 0]]
     text = f"step {step}: {BUTTONS[action]}\n"
     text += f"value {agent.values[0]:.2f}" if agent.is_paid_by_path else ""
@@ -403,13 +405,14 @@ def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: in
     if agent.progress:
         follower = agent.progress.follower
         panels += [follower.path.pictures[int(row)][..., 0] for row in agent.goals[0]]
-        belief = follower.belief[0].numpy(force=True)
-        place = agent.places[0] * (follower.path.num_bins - 1)
+        cells = follower.path.num_cells
+        place = agent.places[0] * (cells - 1)
+        first = int(np.clip(place - CELLS_DRAWN // 2, 0, max(0, cells - CELLS_DRAWN)))
+        belief = follower.belief[0, first : first + CELLS_DRAWN].numpy(force=True)
         sure = "sure" if follower.sure[0] else f"unsure for {int(follower.since[0])}"
-        text += f"\nbin {place:.1f} of {follower.path.num_bins}, {sure}"
+        text += f"\ncell {place:.1f} of {cells}, {sure}"
         text += f"\nup to {int(follower.front[0])} without more seen"
-        first = int(follower.start[0])
-        text += f"\nbelief in bins {first} to {first + len(belief) - 1}:"
+        text += f"\nbelief in cells {first} to {first + len(belief) - 1}:"
     image = Image.new("L", (len(panels) * (160 + GAP) + 190, 144), 255)
     for i, panel in enumerate(panels):
         image.paste(Image.fromarray(panel), (i * (160 + GAP), 0))

@@ -70,13 +70,16 @@ def random_encoder(args: Args) -> Path:
     return path
 
 
-def changed_path(args: Args, name: str, next_row: torch.Tensor | None = None, **changes) -> Path:
-    """Make a path that leads elsewhere, or has another config."""
+def changed_path(args: Args, name: str, change: Callable[[PathModel], dict]) -> Path:
+    """Make a path of which some tensors are others."""
     path, old = args.out / f"path_{name}.pkl", load_path(args.artefacts / "reward_path.pkl")
-    next_row = old.next_row if next_row is None else next_row
-    tensors = (old.bank, old.bins, next_row, old.frames_left, old.shared)
-    save_path(path, PathModel(replace(old.config, **changes), *tensors, old.pictures))
+    save_path(path, old.changed(**change(old)))
     return path
+
+
+def all_says(path: PathModel) -> dict:
+    """Take every picture at its word, also those that recur all along the path."""
+    return {"says": torch.ones_like(path.says)}
 
 
 def goals_of_reference(args: Args) -> Path:
@@ -89,7 +92,8 @@ def goals_of_reference(args: Args) -> Path:
     elsewhere = (path.bins - bins[:, None]).abs() > 5
     rows = apart.masked_fill(elsewhere, torch.inf).argmin(dim=1).unique()  # in order of bins
     after = torch.searchsorted(path.bins[rows], path.bins, right=True)
-    return changed_path(args, "goals", rows[after.clamp(max=len(rows) - 1)])
+    next_row = rows[after.clamp(max=len(rows) - 1)]
+    return changed_path(args, "goals", lambda path: {"next_row": next_row})
 
 
 #: What a condition changes in the demo's training, given what it has to make for it.
@@ -100,7 +104,7 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "goals-of-one-run": lambda args: {"reward_model": goals_of_reference(args)},
     "no-shifts": lambda args: {},
     "habit": lambda args: {},
-    "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", focus=1e9)},
+    "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", all_says)},
     "random-encoder": lambda args: {"pretrained_encoder": random_encoder(args)},
     "gru": lambda args: {"gru": True},
     "following-alone": lambda args: {"progress_scale": 0.0, "time_penalty": 0.0},

@@ -4,12 +4,12 @@
     uv run python -m benchmarks.path_held_out --frames /tmp/frames
 
 or, from videos of the same movies, `data/speedruns/prepare.py VIDEOS --shades 4 --out /tmp/frames`.
-A path of the other runs follows each held-out one. Between two milestones the truth is
-interpolated: a place on the path says how far the others were between theirs, and so at which
-second of its own time this run is taken to be. Prints JSON: by run, share of samples within 5 and
-30 s of the second that it is, the longest time in a row that it is more than 30 s off, the share
-that is taken to be more than 60 s ahead. A detour between two milestones counts as an error. RAM
-serves for this alone.
+A path of the other runs follows each held-out one. A place is a moment of the path's reference,
+whose RAM says where in the game that is: map, cell, number of milestones. The error is how far in
+its own time the run is from when it is there, or as near as it comes. Prints JSON: by run, share of
+samples within 5 and 30 s, the longest time in a row that it is more than 30 s off, the share that
+is taken to be more than 60 s ahead; and the same of the places at which the training runs are
+aligned. RAM serves for this alone.
 """
 
 import quiet_threads  # noqa: F401
@@ -27,11 +27,14 @@ from cli import run_script
 from data.frames import FRAME_SHAPE, Run, find_runs, split_runs
 from games.game import BUNDLED_ROM, ROOT, Game, find_game
 from games.movie import FRAME_SKIP, FRAMES_PER_SECOND, play, read_movie
-from models.alignment import fit_path
+from models.alignment import align_runs, make_path
 from models.follower import follow_run
 from models.path import PathConfig
 
 LOST_SECONDS = 30
+#: A state is where the run comes nearest to it, within these cells; a milestone more or less counts
+#: as so many cells, another map as more than any.
+NEAR_CELLS, MILESTONE_CELLS, OTHER_MAP_CELLS = 2, 20, 1000
 
 
 @dataclass
@@ -44,41 +47,52 @@ class Args:
     """the ROM on which they were recorded"""
     each: bool = False
     """hold out each run in turn, not only those that a training holds out"""
+    hold_out: tuple[str, ...] = ()
+    """hold out these runs, by name, together"""
     pool: Literal[4, 8, 16] = PathConfig.pool
     """side in pixels of the squares whose mean greys frames are compared by"""
 
 
-def milestone_seconds(movie: Path, game: Game) -> np.ndarray:
-    """Return when a movie reaches each milestone first, (M,); inf for never."""
+def recorded_states(movie: Path, game: Game) -> np.ndarray:
+    """Return where in the game a movie is after each step: map, x, y, milestones held, (S, 4)."""
     emulator = VecGameBoy(game.rom, 1, num_threads=1)
     obs = np.zeros((1, *FRAME_SHAPE), dtype=np.uint8)
     emulator.reset(obs)
-    seconds = np.full(len(game.milestones), np.inf)
-    for step, _ in enumerate(play(emulator, read_movie(movie).frames(), obs), 1):
-        held = game.milestones_held(emulator.read_memory_batch)[0]
-        seconds[held] = np.minimum(seconds[held], step * FRAME_SKIP / FRAMES_PER_SECOND)
-    return seconds
+    states = []
+    for _ in play(emulator, read_movie(movie).frames(), obs):
+        position = [emulator.read_memory_batch(at, 1)[0, 0] for at in game.position.values()]
+        held = game.milestones_held(emulator.read_memory_batch)[0].sum()
+        states.append([*position, held])
+    return np.array(states, dtype=int)
 
 
-class Ruler:
-    """A path of some runs, and where on it they reach each milestone, the median."""
+def at_frames(states: np.ndarray, run: Run) -> np.ndarray:
+    """Return the states (S, 4) of a movie's steps at the frames of its run, (T, 4)."""
+    steps_a_frame = FRAMES_PER_SECOND / FRAME_SKIP / run.fps
+    steps = np.round((np.arange(run.num_frames) + 1) * steps_a_frame - 1).astype(int)
+    return states[steps.clip(0, len(states) - 1)]
 
-    def __init__(self, runs: list[Run], reached: dict[str, np.ndarray], pool: int):
-        self.path = fit_path([run.frames for run in runs], pool=pool)
-        bins = []
-        for run in tqdm(runs, desc="milestones on the path", unit="run"):
-            places = follow_run(self.path, run.frames)
-            at = np.minimum(reached[run.name] * run.fps, len(places) - 1).astype(int)
-            bins.append(places[at])
-        self.places = np.concatenate([[0], np.median(bins, axis=0), [1]])
 
-    def seconds_off(self, run: Run, reached: np.ndarray) -> np.ndarray:
-        """Return how many seconds ahead a run is taken to be, (T,)."""
-        known = np.concatenate([[0], reached, [run.num_frames / run.fps]])
-        order = np.argsort(known, kind="stable")
-        places = np.maximum.accumulate(self.places[order]) + 1e-9 * np.arange(len(order))
-        taken_for = np.interp(follow_run(self.path, run.frames), places, known[order])
-        return taken_for - np.arange(run.num_frames) / run.fps
+def seconds_off(
+    places: np.ndarray, reference: np.ndarray, bins: np.ndarray, own: np.ndarray, fps: float
+) -> np.ndarray:
+    """Return how many seconds ahead a run is taken to be, (T,).
+
+    places: bins that the run is taken to be in, (T,); reference: states of the reference's frames,
+    which are in `bins`; own: the run's states, (T, 4).
+    """
+    times: dict[int, np.ndarray] = {}  # bin -> the run's frames that are there
+    for place in np.unique(places):
+        at = np.flatnonzero(bins == bins[np.abs(bins - place).argmin()])
+        apart = np.full(len(own), np.inf)
+        for state in np.unique(reference[at], axis=0):
+            cells = np.abs(own[:, 1:3] - state[1:3]).sum(axis=1)
+            cost = cells + MILESTONE_CELLS * np.abs(own[:, 3] - state[3])
+            cost = cost + OTHER_MAP_CELLS * (own[:, 0] != state[0])
+            apart = np.minimum(apart, cost)
+        times[int(place)] = np.flatnonzero(apart <= apart.min() + NEAR_CELLS)
+    off = [times[int(p)][np.abs(times[int(p)] - t).argmin()] - t for t, p in enumerate(places)]
+    return np.array(off) / fps
 
 
 def longest(held: np.ndarray) -> int:
@@ -102,27 +116,46 @@ def figures(off: np.ndarray, fps: float) -> dict:
 def main(args: Args) -> dict:
     """Follow the held-out runs; print and return the figures.
 
-    Raises ValueError for a run that has no movie, or one that misses milestones.
+    Raises ValueError for a run that has no movie, or a game whose RAM is not known.
     """
     runs, game = find_runs(args.frames), find_game(args.rom)
-    if not game.milestones:
-        raise ValueError(f"expected a ROM with milestones, got {args.rom}")
-    reached = {}
-    for run in runs:
+    if tuple(game.position) != ("map", "x", "y"):
+        raise ValueError(f"expected a ROM whose map, x and y are known, got {args.rom}")
+    if unknown := set(args.hold_out) - {run.name for run in runs}:
+        raise ValueError(f"expected --hold-out of runs in {args.frames}, got {', '.join(unknown)}")
+    states = {}
+    for run in tqdm(runs, desc="what was in RAM", unit="run"):
         movie = args.movies / f"{run.name}.txt" if args.movies.is_dir() else args.movies
-        reached[run.name] = milestone_seconds(movie, game)
-        if np.isinf(reached[run.name]).any():
-            raise ValueError(f"expected a run that reaches every milestone, got {movie}")
+        states[run.name] = at_frames(recorded_states(movie, game), run)
     hidden = [[run] for run in runs] if args.each else [split_runs(runs)[1]]
-    results, everything = {}, []
-    for held_out in hidden:
-        ruler = Ruler([run for run in runs if run not in held_out], reached, args.pool)
-        for run in held_out:
-            off = ruler.seconds_off(run, reached[run.name])
-            everything.append(off)
+    if args.hold_out:
+        hidden = [[run for run in runs if run.name in args.hold_out]]
+    results, held_out, trained_on = {}, [], []
+    for hold_out in hidden:
+        train = [run for run in runs if run not in hold_out]
+        frames = [run.frames for run in train]
+        aligned = align_runs(frames, pool=args.pool)
+        path = make_path(frames, aligned)
+        reference = states[train[aligned.reference].name], aligned.places[aligned.reference].numpy()
+        for run, places in zip(train, aligned.places, strict=True):
+            off = seconds_off(places.numpy(), *reference, states[run.name], run.fps)
+            trained_on.append(off)
+        for run in hold_out:
+            places = (follow_run(path, run.frames) * (path.num_bins - 1)).round()
+            off = seconds_off(places, *reference, states[run.name], run.fps)
+            held_out.append(off)
             results[run.name] = figures(off, run.fps)
-    results["all"] = figures(np.concatenate(everything), runs[0].fps)
-    results["all"]["longest_lost_s"] = max(row["longest_lost_s"] for row in results.values())
+    for name, offs in (("all", held_out), ("aligned", trained_on)):
+        results[name] = figures(np.concatenate(offs), runs[0].fps)
+        longest_lost = [figures(off, runs[0].fps)["longest_lost_s"] for off in offs]
+        results[name]["longest_lost_s"] = max(longest_lost)
+    results["path"] = {
+        "bins": path.num_bins,
+        "rows": len(path.bank),
+        "shared_bins": int(path.shared.sum()),
+        "bandwidth": path.config.bandwidth,
+        "pace": path.config.pace,
+    }
     print(json.dumps(results, indent=2))
     return results
 

@@ -1,4 +1,4 @@
-"""Does following a path cost the same, however long it is? Time of a step at several lengths.
+"""What does a step of following a path cost, the longer it is? Time at several lengths.
 
     uv run python -m benchmarks.path_length
 
@@ -47,6 +47,7 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         config,
         bank,
         rows // FRAMES_A_BIN,
+        torch.ones(len(bank)),
         (rows + FRAMES_A_BIN).clamp(max=len(bank) - 1),
         num_bins - 1 - rows // FRAMES_A_BIN,
         torch.from_numpy(rng.random(num_bins) < 0.5),

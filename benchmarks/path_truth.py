@@ -132,7 +132,7 @@ def main(args: Args) -> dict:
                 places.append(now[env])
                 milestones.append(state.milestones.bit_count())
                 if not np.isnan(error) and (len(worst) < 20 or error > worst[-1][0]):
-                    taken_for = path.pictures[nearest_row(path, obs[env], int(follower.place[env]))]
+                    taken_for = path.pictures[nearest_row(path, obs[env], round(now[env]))]
                     label = f"{name} {step}: {error:.1f} bins off, at {now[env]:.0f}"
                     worst.append((error, label, obs[env].copy(), taken_for))
                     worst = sorted(worst, key=lambda row: -row[0])[:20]

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 
-from models.path import PathConfig, PathModel, Pictures, thumbnails
+from models.follower import Follower, moved_front
+from models.path import PathConfig, PathModel, Pictures, distances, thumbnails
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
-#: Least and greatest bandwidth.
-BANDWIDTHS = (1e-4, 2e-3)
+#: Least and greatest bandwidth, and one at which it is counted how often a run shows a picture.
+BANDWIDTHS, COUNTING = (1e-4, 7e-4), 5e-4
 #: Times the bandwidth by which a moment differs from the one before.
 DIFFERENT = 2.0
 #: Different frames kept of one bin: a wait on an animated screen would fill it.
@@ -20,7 +22,7 @@ BIN_ROWS = 32
 #: Bins that an alignment looks at around its best place so far.
 BAND = 2048
 #: Nats that an alignment pays for each bin moved, and at most for a jump, such as by a defeat.
-MOVE_PRICE, JUMP_PRICE = 0.4, 30.0
+MOVE_PRICE, JUMP_PRICE = 0.1, 30.0
 #: Bins around one in which a run has to show the same picture, for the moment to be shared.
 SHARED_WITHIN = 3
 
@@ -37,41 +39,47 @@ def different_frames(run: np.ndarray) -> int:
     return len((fine * (15 * math.sqrt(fine.shape[1]))).round().unique(dim=0))
 
 
-def distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the squared distances of x (A, dims) to y (B, dims): (A, B)."""
-    squared = x.square().sum(dim=1, keepdim=True) + y.square().sum(dim=1)
-    return (squared - 2 * x @ y.T).clamp_min(0)
+def news(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
+    """Say which frames of a run (T, dims) show another picture than the one before, (T,) bool."""
+    new, seen = torch.ones(len(run), dtype=torch.bool), run[0]
+    for t in range(1, len(run)):
+        new[t] = (run[t] - seen).square().sum() >= bandwidth
+        seen = run[t] if new[t] else seen
+    return new
 
 
-def find_bandwidth(runs: Sequence[torch.Tensor], reference: int) -> float:
+def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
+    """Return how much the frames of a run (T, dims) say about where it is: (T,) in (0, 1].
+
+    A picture that its run comes back to n times in all says 1 / n^2 each time. A new place is shown
+    once; a battle's menu would say again and again that the run is where another one fought.
+    """
+    times = []
+    for start in range(0, len(run), 512):
+        alike = distances(run[start : start + 512], run) < bandwidth
+        begins = alike.clone()
+        begins[:, 1:] &= ~alike[:, :-1]
+        times.append(begins.sum(dim=1))
+    return torch.cat(times).clamp_min(1).float().pow(-2)
+
+
+def find_bandwidth(runs: Sequence[torch.Tensor]) -> float:
     """Return how far frames of the same picture lie apart, from runs, each (T, dims).
 
-    Nine in ten frames have one in another run that is nearer; but a typical frame may not fit more
-    than three of the reference's moments, or all battles, say, would be one.
+    Of the pictures that their run shows once, three in four have one in another run that is nearer;
+    the fourth is of something that the others have not seen.
     """
     low, high = BANDWIDTHS
     if len(runs) < 2:
         return low
-    samples = [run[:: math.ceil(len(run) / SAMPLE)] for run in runs]
     nearest = []
-    for i, sample in enumerate(samples):
-        others = (distances(sample, run).amin(dim=1) for j, run in enumerate(runs) if j != i)
-        nearest.append(torch.stack(list(others)).amin(dim=0))
-    bandwidth = float(torch.cat(nearest).quantile(0.9).clamp(low, high))
-    others = torch.cat([sample for i, sample in enumerate(samples) if i != reference])
-    squared = distances(others[:: math.ceil(len(others) / SAMPLE)], runs[reference])
-    while bandwidth > low:
-        starts = different_moments(runs[reference], DIFFERENT * bandwidth)
-        bins = torch.searchsorted(starts, torch.arange(len(runs[reference])), right=True) - 1
-        near = squared.new_full((len(squared), len(starts)), torch.inf)
-        near.scatter_reduce_(1, bins.expand(len(squared), -1), squared, "amin")
-        fit = torch.exp(-near[near.amin(dim=1) < bandwidth] / bandwidth).clamp_min(1e-6)
-        fit = fit / fit.sum(dim=1, keepdim=True)
-        fits = torch.exp(-(fit * fit.log()).sum(dim=1))
-        if not len(fits) or fits.median() <= PathConfig.focus:
-            break
-        bandwidth = max(low, bandwidth / 2)
-    return bandwidth
+    for i, run in enumerate(runs):
+        once = run[says(run, COUNTING) == 1]
+        sample = once[:: max(1, math.ceil(len(once) / SAMPLE))]
+        others = [distances(sample, other).amin(dim=1) for j, other in enumerate(runs) if j != i]
+        nearest.append(torch.stack(others).amin(dim=0))
+    nearest = torch.cat(nearest)
+    return float(nearest.quantile(0.75).clamp(low, high)) if len(nearest) else low
 
 
 def different_moments(run: torch.Tensor, threshold: float) -> torch.Tensor:
@@ -107,9 +115,12 @@ def align(
 
     bank: (M, dims) frames whose `bins` (M,) are known, in order of bins. Viterbi's algorithm in a
     band around the best place so far, with a price on each bin moved: a run that turns back must be
-    let back, or what it then shows would count as further than it is. Between frames that the bank
-    knows the others lie evenly: another way to the same place rises, a corner off the way does not.
+    let back, or what it then shows would count as further than it is. A picture weighs by what it
+    `says`, and only while it is new. Between frames that the bank knows the others lie evenly:
+    another way to the same place rises, a corner off the way does not.
     """
+    new = news(run, bandwidth)
+    weight = says(run, bandwidth) * new
     band = min(BAND, num_bins)
     first_row = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
     squared = bank.square().sum(dim=1)
@@ -135,8 +146,8 @@ def align(
         apart = (frame.square().sum() + squared[rows] - 2 * bank[rows] @ frame).clamp_min(0)
         near = apart.new_full((band,), torch.inf)
         near.scatter_reduce_(0, bins[rows] - start, apart, "amin")
-        best = best + (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
-        known.append(near < bandwidth)
+        best = best + weight[t] * (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
+        known.append((near < bandwidth) & (weight[t] > 0.1))
         starts.append(start)
     way = [start + int(best.argmax())]
     for t in reversed(range(len(sources))):
@@ -147,7 +158,8 @@ def align(
     if not len(anchors):
         return torch.tensor(way)
     between = np.interp(np.arange(len(way)), anchors, np.array(way)[anchors])
-    return torch.from_numpy(between.round().astype(np.int64))
+    last_new = np.maximum.accumulate(np.where(new.numpy(), np.arange(len(run)), 0))
+    return torch.from_numpy(between[last_new].round().astype(np.int64))
 
 
 def _cheapest_moves(best: torch.Tensor, slope: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -183,30 +195,88 @@ def without_detours(
     return [number[place] for place in places]
 
 
-def shared_moments(
+def shown_moments(
     runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], num_bins: int, bandwidth: float
-) -> torch.Tensor:
-    """Say which bins (bins,) bool have a picture that every run shows in about the same place.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which runs show which frames, each in about the same place: (runs, frames) bool.
 
-    runs: each (T, dims); places: their bins, each (T,). With fewer than three runs none does: what
-    two have in common may be chance.
+    runs: each (T, dims); places: their bins, each (T,). The frames are those of all runs; returns
+    their bins too, (frames,), in order.
     """
-    shared = torch.zeros(num_bins, dtype=torch.bool)
-    if len(runs) < 3:
-        return shared
     bins, order = torch.cat(list(places)).sort()
     frames = torch.cat(list(runs))[order]
     edges = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
-    shown_by_all = torch.ones(len(frames), dtype=torch.bool)
-    for run, place in zip(runs, places, strict=True):
-        shown = torch.zeros(len(frames), dtype=torch.bool)
+    shown = torch.zeros(len(runs), len(frames), dtype=torch.bool)
+    for i, (run, place) in enumerate(zip(runs, places, strict=True)):
         for frame, bin in zip(run, place.tolist(), strict=True):
             low, high = max(0, bin - SHARED_WITHIN), min(num_bins, bin + SHARED_WITHIN + 1)
             rows = slice(edges[low], edges[high])
-            shown[rows] |= (frames[rows] - frame).square().sum(dim=1) < bandwidth
-        shown_by_all &= shown
-    shared[bins[shown_by_all]] = True
+            shown[i, rows] |= (frames[rows] - frame).square().sum(dim=1) < bandwidth
+    return shown, bins
+
+
+def shared_moments(shown: torch.Tensor, bins: torch.Tensor, num_bins: int) -> torch.Tensor:
+    """Say which bins (bins,) bool have a picture that all runs show (`shown_moments`).
+
+    With fewer than three runs none does: what two have in common may be chance.
+    """
+    shared = torch.zeros(num_bins, dtype=torch.bool)
+    if len(shown) >= 3:
+        shared[bins[shown.all(dim=0)]] = True
     return shared
+
+
+def moments_missed(
+    config: PathConfig,
+    runs: Sequence[torch.Tensor],
+    places: Sequence[torch.Tensor],
+    shown: torch.Tensor,
+    bins: torch.Tensor,
+) -> int:
+    """Return how many shared moments in a row have to be passed unseen, to follow the runs.
+
+    Each run in turn is followed along a path of the others, as another player would be: some of
+    what those share was on its screen between two frames only, or not at all.
+    """
+    num_bins = 1 + int(bins.max())
+    missed = []
+    for i, run in enumerate(runs):
+        others = [j for j in range(len(runs)) if j != i]
+        shared = shared_moments(shown[others], bins, num_bins)
+        if not shared.any():
+            continue
+        place, order = torch.cat([places[j] for j in others]).sort()
+        frames = torch.cat([runs[j] for j in others])[order]
+        telling = torch.cat([says(runs[j], config.bandwidth) for j in others])[order]
+        row, nothing = torch.arange(len(frames)), Pictures.pack([])
+        free = replace(config, missed=num_bins)
+        path = PathModel(free, frames, place, telling, row, torch.zeros_like(row), shared, nothing)
+        follower, confirmed = Follower(path, 1), []
+        for frame in run:
+            follower.follow(frame[None], torch.tensor([0]))
+            confirmed.append(int(follower.confirmed[0]))
+        missed.append(_missed_on_the_way(path, confirmed))
+    return int(np.quantile(missed, 0.75, method="higher")) if missed else 0
+
+
+def _missed_on_the_way(path: PathModel, confirmed: list[int]) -> int:
+    """Return how many shared moments in a row have to be passed unseen, to come to a path's end.
+
+    confirmed: cells in the order in which they were shown, -1 for none.
+    """
+    most = int(path.shared_cells.sum()) + 1
+    limits = torch.stack([path.limits(missed) for missed in range(most)])  # (most, cells)
+    front = limits[:, 0]
+    beyond = shown_beyond = torch.zeros_like(front)
+    for cell in confirmed:
+        if cell >= 0:
+            before = torch.where(cell <= front, cell, -1)
+            furthest, limit = torch.full_like(front, cell), limits[:, cell]
+            front, beyond, shown_beyond = moved_front(
+                *(front, beyond, shown_beyond, before, furthest, limit, limit),
+                path.config.elsewhere,
+            )
+    return int((front == path.num_cells - 1).int().argmax())
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
@@ -216,25 +286,35 @@ def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
     return max(1.0, float(gains.quantile(0.95)))
 
 
-def fit_path(
-    runs: Sequence[np.ndarray],
-    reference: int | None = None,
-    reach: float = PathConfig.reach,
-    pool: int = PathConfig.pool,
-) -> PathModel:
-    """Build a path from runs, each (T, 144, 160, 3) uint8.
+@dataclass(frozen=True)
+class Alignment:
+    """Runs laid beside the one that is the measure."""
+
+    reference: int
+    small: list[torch.Tensor]
+    """each run's thumbnails, (T, dims)"""
+    places: list[torch.Tensor]
+    """the bins of each run's frames, (T,) int64"""
+    bandwidth: float
+    pool: int
+
+
+def align_runs(
+    runs: Sequence[np.ndarray], reference: int | None = None, pool: int = PathConfig.pool
+) -> Alignment:
+    """Cut the reference into bins and find those of the other runs, each (T, 144, 160, 3) uint8.
 
     The reference, by default the most direct run, is the measure; the others linger and stray
     elsewhere, so their own clocks say little: each is aligned with all before it, the most direct
-    first. `reach` and `pool` are the path's (PathConfig). Raises ValueError when there is no run,
-    or the reference shows fewer than two different frames.
+    first. Raises ValueError when there is no run, the reference shows fewer than two different
+    frames, or the others have next to nothing in common with it.
     """
     if not runs:
         raise ValueError("a path needs at least one run of frames, got none")
     counts = [different_frames(run) for run in runs]
     reference = counts.index(min(counts)) if reference is None else reference
     small = [run_thumbnails(run, pool) for run in runs]
-    bandwidth = find_bandwidth(small, reference)
+    bandwidth = find_bandwidth(small)
     measure = small[reference]
     starts = different_moments(measure, DIFFERENT * bandwidth)
     if len(starts) < 2:
@@ -243,24 +323,49 @@ def fit_path(
             "name another by --reference-run"
         )
     own = torch.searchsorted(starts, torch.arange(len(measure)), right=True) - 1
-    places = {reference: own}
+    found = {reference: own}
     bank, bins = measure, own
     for i in sorted(range(len(runs)), key=counts.__getitem__):
         if i != reference:
-            places[i] = align(bank, bins, len(starts), small[i], bandwidth)
-            bins, order = torch.cat([bins, places[i]]).sort(stable=True)
+            found[i] = align(bank, bins, len(starts), small[i], bandwidth)
+            bins, order = torch.cat([bins, found[i]]).sort(stable=True)
             bank = torch.cat([bank, small[i]])[order]
-    places = without_detours([places[i] for i in range(len(runs))], reference, len(starts))
+    places = without_detours([found[i] for i in range(len(runs))], reference, len(starts))
     num_bins = 1 + max(int(place.max()) for place in places)
     if num_bins < max(2, len(starts) // 10):
         raise ValueError(
             f"a path needs runs of one game, got runs with {num_bins} of {len(starts)} moments in "
             "common: sort out the others, or name another --reference-run"
         )
-    shared = shared_moments(small, places, num_bins, bandwidth)
-    pace = recorded_pace(places)
-    config = PathConfig(bandwidth=bandwidth, pace=pace, reach=reach, pool=pool)
-    return _bank(config, runs, small, places, shared)
+    return Alignment(reference, small, places, bandwidth, pool)
+
+
+def fit_path(
+    runs: Sequence[np.ndarray],
+    reference: int | None = None,
+    reach: float = PathConfig.reach,
+    pool: int = PathConfig.pool,
+) -> PathModel:
+    """Build a path from runs, each (T, 144, 160, 3) uint8; raises ValueError as align_runs does.
+
+    `reach` and `pool` are the path's (PathConfig).
+    """
+    return make_path(runs, align_runs(runs, reference, pool), reach)
+
+
+def make_path(
+    runs: Sequence[np.ndarray], aligned: Alignment, reach: float = PathConfig.reach
+) -> PathModel:
+    """Build a path from runs, each (T, 144, 160, 3) uint8, that are aligned."""
+    small, places, bandwidth = aligned.small, aligned.places, aligned.bandwidth
+    num_bins = 1 + max(int(place.max()) for place in places)
+    config = PathConfig(
+        bandwidth=bandwidth, pace=recorded_pace(places), pool=aligned.pool, reach=reach
+    )
+    shown, bins = shown_moments(small, places, num_bins, bandwidth)
+    missed = moments_missed(config, small, places, shown, bins)
+    config = replace(config, missed=max(missed, config.missed))
+    return _bank(config, runs, small, places, shared_moments(shown, bins, num_bins))
 
 
 def _bank(
@@ -274,6 +379,7 @@ def _bank(
     follow = [next_different(run, DIFFERENT * config.bandwidth) for run in small]
     offsets = np.cumsum([0, *map(len, small)])
     frames, bins = torch.cat(list(small)), torch.cat(list(places))
+    telling = torch.cat([says(run, config.bandwidth) for run in small])
     following = torch.cat([n + int(o) for (n, _), o in zip(follow, offsets, strict=False)])
     # A run that stops early is not at the end for it: what it leaves out is left.
     last = len(shared) - 1
@@ -303,4 +409,6 @@ def _bank(
     bins, next_row = bins[rows], stands_for[following[rows]]
     stops = (next_row == torch.arange(len(rows))) & (bins < last)  # others go on from there
     next_row[stops] = torch.searchsorted(bins, bins[stops] + 1).clamp(max=len(rows) - 1)
-    return PathModel(config, frames[rows], bins, next_row, left[rows], shared, pictures)
+    twins = torch.bincount(stands_for, minlength=len(rows))
+    telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
+    return PathModel(config, frames[rows], bins, telling, next_row, left[rows], shared, pictures)

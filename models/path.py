@@ -2,16 +2,17 @@
 
 Nothing is trained. One run, the reference, is cut into bins: its moments, each different from the
 one before. The others are aligned with it, and all frames are kept as the bank, each with its bin.
-A new frame is compared with the frames of the bins near the place believed in, and Bayes' rule
-carries that belief along the trajectory. What is believed has to be shown: a frame unlike any
+A new frame is compared with frames of all the path, and Bayes' rule carries a belief of where it is
+along the trajectory. What is believed has to be shown: a frame unlike any
 recorded one says nothing, one that fits many places says little, and what all runs show is not
 passed by not seeing it.
 """
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -23,15 +24,22 @@ from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 
 KIND = "reward_path"
 
-#: Frames, evenly over the path, that a lost belief is compared with.
-LANDMARKS = 2048
-#: Weights of moving 1 to 5 bins in a step, the same to either side: no drift, so waiting pays
-#: nothing.
-JUMPS = (0.15, 0.05, 0.02, 0.008, 0.004)
+#: Cells, each of one bin or some, that a belief is about, at most; frames that are compared with, at
+#: most, but as many of each cell at least: they bound what a step costs, however long the runs are.
+CELLS, LANDMARKS, LANDMARKS_A_CELL = 2048, 8192, 8
+#: Weights of moving 1 to 5 cells on in a step; of moving back, an eighth of it, or a way back
+#: along the way out would be taken for the way out undone.
+JUMPS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+BACK = 0.125
+#: Bins to either side of a place whose frames can say what comes next, and bandwidths within which
+#: one has to be near the present frame.
+GUIDE_BINS, KNOWN = 10, 4.0
+#: In every dimension of what was seen before anything was: far from any frame.
+NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "next_row", "frames_left", "shared")
+TENSORS = ("bank", "bins", "says", "next_row", "frames_left", "shared")
 
 
 @dataclass(frozen=True)
@@ -44,23 +52,31 @@ class PathConfig:
     """bins a step that the runs go where they are fast"""
     pool: int = 16
     """side in pixels of the squares that a thumbnail averages: 144x160 becomes 9x10 grey"""
-    outlier: float = 0.05
+    outlier: float = 0.005
     """likelihood of a frame anywhere, relative to an exact match: bounds what one frame can say"""
-    walk: float = 0.5
-    """probability of moving at a step that shows where one is"""
-    window: int = 33
-    """bins that a belief extends over and a frame is compared with"""
-    focus: float = 3.0
-    """bins that a frame may fit and still say all that it can; one that fits more says less"""
+    walk: float = 0.9
+    """probability of moving in a step"""
+    ahead: float = 1e-2
+    """probability of a leap ahead, when the frame is not what was expected"""
+    leap: int = 80
+    """bins that a leap leads ahead at most"""
+    behind: float = 1e-5
+    """probability of a leap back, anywhere, likewise"""
     missed: int = 2
-    """shared moments in a row that may be passed without being seen"""
+    """shared moments in a row that may be passed without being seen: what the runs do, or two"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
-    lost_after: int = 3
-    """unsure steps after which a place is looked for elsewhere"""
     elsewhere: int = 16
     """shared moments to be shown, each further than the last, before a place beyond what may be
-    passed is believed"""
+    passed counts"""
+    lost_after: int = 3
+    """unsure steps after which a place counts as lost"""
+
+
+def distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the squared distances of x (A, dims) to y (B, dims): (A, B)."""
+    squared = x.square().sum(dim=1, keepdim=True) + y.square().sum(dim=1)
+    return (squared - 2 * x @ y.T).clamp_min(0)
 
 
 def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
@@ -84,107 +100,134 @@ class PathModel:
         config: PathConfig,
         bank: torch.Tensor,
         bins: torch.Tensor,
+        says: torch.Tensor,
         next_row: torch.Tensor,
         frames_left: torch.Tensor,
         shared: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, next_row, frames_left: (M,); shared: (bins,).
+        """bank: (M, dims) thumbnails; bins, says, next_row, frames_left: (M,); shared: (bins,).
 
-        `next_row` is the row of the run's next different frame (itself at the run's end),
+        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py),
+        `next_row` the row of the run's next different frame (itself at the run's end),
         `frames_left` how many follow until its end; `shared` says which moments all runs show.
         """
         self.config, self.pictures = config, pictures
-        self.bank, self.bins, self.shared = bank, bins, shared
+        self.bank, self.bins, self.says, self.shared = bank, bins, says, shared
         self.next_row, self.frames_left = next_row, frames_left
         self.num_bins = len(shared)
-        self.window = min(config.window, self.num_bins)
+        self.bins_a_cell = -(-self.num_bins // CELLS)
+        self.num_cells = -(-self.num_bins // self.bins_a_cell)
+        rows = self._choose_landmarks()
+        self.landmarks, self._landmark_says = bank[rows], says[rows]
+        self.landmarks[rows < 0] = NOWHERE
+        self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
         edges = torch.arange(self.num_bins + 1, device=bins.device)
         self.first_row = torch.searchsorted(bins, edges)  # (bins + 1,)
-        counts = self.first_row[self.window :] - self.first_row[: -self.window]
-        self.window_rows = int(counts.max())
-        self._bank_squared = bank.square().sum(dim=1)
-        self.landmarks = torch.linspace(
-            0, len(bank) - 1, min(LANDMARKS, len(bank)), device=bins.device
-        ).long()
-        self.limit = self._limits()
-        self.kernel = torch.tensor([*JUMPS[::-1], 0.0, *JUMPS], device=bank.device)
-        self.kernel = (self.kernel / self.kernel.sum())[None, None]
+        self.shared_cells = torch.zeros(self.num_cells, dtype=torch.bool, device=bins.device)
+        self.shared_cells[shared.nonzero()[:, 0] // self.bins_a_cell] = True
+        self.pace = max(1.0, config.pace / self.bins_a_cell)  # in cells, as the next
+        self.leap = max(1, config.leap // self.bins_a_cell)
+        self.limit = self.limits(config.missed)
+        # A convolution turns its kernel round: what moves on comes from the bins before.
+        kernel = torch.tensor([*JUMPS[::-1], 0.0, *(BACK * jump for jump in JUMPS)])
+        self.kernel = (kernel / kernel.sum()).to(bank)[None, None]
 
-    def _limits(self) -> torch.Tensor:
-        """Return how far a belief may go once a bin is confirmed, (bins,)."""
-        shared = self.shared.nonzero()[:, 0]
-        after = torch.searchsorted(shared, torch.arange(self.num_bins).to(shared), right=True)
-        last = torch.full((self.config.missed + 1,), self.num_bins - 1).to(shared)
-        return torch.cat([shared, last])[after + self.config.missed]
+    def changed(self, config: PathConfig | None = None, **tensors: torch.Tensor) -> "PathModel":
+        """Return a copy with another config, or other tensors (TENSORS)."""
+        kept = [tensors.get(name, getattr(self, name)) for name in TENSORS]
+        return PathModel(config or self.config, *kept, self.pictures)
+
+    def limits(self, missed: int) -> torch.Tensor:
+        """Return how far a belief counts once a cell is confirmed, (cells,).
+
+        `missed` is how many shared moments in a row may be passed unseen.
+        """
+        shared = self.shared_cells.nonzero()[:, 0]
+        after = torch.searchsorted(shared, torch.arange(self.num_cells).to(shared), right=True)
+        last = torch.full((missed + 1,), self.num_cells - 1).to(shared)
+        return torch.cat([shared, last])[after + missed]
 
     def thumbnails(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the thumbnails of frames (B, 144, 160, 3) uint8: (B, dims) float32."""
         return thumbnails(frames, self.config.pool)
 
-    def compare(self, x: torch.Tensor, start: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compare thumbnails (B, dims) with the bins from `start` (B,) on.
+    def _choose_landmarks(self) -> torch.Tensor:
+        """Return the rows that frames are compared with, (some, cells), as many of each cell.
 
-        Returns the distance of each row of the window, (B, window_rows), infinite past its end, and
-        of each bin, (B, window): its nearest row.
+        Of a cell that has more, the one that says most, then again and again the one that is least
+        like those before; of one that has less, -1 for the others.
         """
-        rows = self.first_row[start][:, None] + torch.arange(self.window_rows).to(start)
-        inside = rows < self.first_row[start + self.window][:, None]
-        rows = rows.clamp(max=len(self.bank) - 1)
-        dots = torch.bmm(self.bank[rows], x[:, :, None])[..., 0]
-        squared = x.square().sum(dim=1, keepdim=True)
-        distance = (squared + self._bank_squared[rows] - 2 * dots).clamp_min(0)
-        distance = distance.masked_fill(~inside, torch.inf)
-        place = (self.bins[rows] - start[:, None]).clamp(0, self.window - 1)
-        near = distance.new_full((len(x), self.window), torch.inf)
-        return distance, near.scatter_reduce_(1, place, distance, "amin")
+        cells = self.bins // self.bins_a_cell
+        edges = torch.searchsorted(cells, torch.arange(self.num_cells + 1).to(cells)).tolist()
+        most = max(last - first for first, last in pairwise(edges))
+        most = min(most, max(LANDMARKS // self.num_cells, LANDMARKS_A_CELL))
+        chosen = torch.full((most, self.num_cells), -1)
+        for cell, (first, last) in enumerate(pairwise(edges)):
+            bank, apart = self.bank[first:last], torch.full((last - first,), torch.inf)
+            for some in range(min(last - first, most)):
+                row = int(apart.argmax() if some else self.says[first:last].argmax())
+                chosen[some, cell] = first + row
+                apart = torch.minimum(apart, (bank - bank[row]).square().sum(dim=1).cpu())
+        return chosen.to(self.bins)
 
-    def everywhere(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the distances of thumbnails (B, dims) to all rows, or to `rows`."""
-        bank, squared = self.bank, self._bank_squared
-        if rows is not None:
-            bank, squared = bank[rows], squared[rows]
-        return (x.square().sum(dim=1, keepdim=True) + squared - 2 * x @ bank.T).clamp_min(0)
+    def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compare thumbnails (B, dims) with the landmarks.
 
-    def likelihood(self, near: torch.Tensor) -> torch.Tensor:
-        """Return how likely a frame is in each bin, up to a factor, from the bins' distances."""
-        return torch.exp(-near / self.config.bandwidth) + self.config.outlier
-
-    def speaks(self, likelihood: torch.Tensor) -> torch.Tensor:
-        """Return how much frames of likelihoods (B, window) say about the place, (B, 1) in [0, 1].
-
-        exp(entropy) is how many bins a frame fits. A battle's menu looks alike all game long: were
-        it taken at its word, moving its cursor for ever would move the belief.
+        Returns the distance to each cell, (B, cells): to its nearest landmark; and how much the
+        frames say about the place, (B, 1): what the landmark most like them does.
         """
-        fit = (likelihood - self.config.outlier).clamp_min(1e-6)
-        fit = fit / fit.sum(dim=1, keepdim=True)
-        bins_fit = torch.exp(-(fit * fit.log()).sum(dim=1, keepdim=True))
-        return (self.config.focus / bins_fit).clamp(max=1).square()
+        landmarks = self.landmarks.flatten(0, 1)
+        distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
+        distance = distance.view(len(x), -1, self.num_cells)
+        near = distance.amin(dim=1)
+        cell = near.argmin(dim=1)
+        which = distance[torch.arange(len(x)), :, cell].argmin(dim=1)
+        near = (near + x.square().sum(dim=1, keepdim=True)).clamp_min(0)
+        return near, self._landmark_says[which, cell][:, None]
 
-    def update(self, belief: torch.Tensor, likelihood: torch.Tensor) -> torch.Tensor:
-        """Move a belief (B, window) by one step and weigh it by a likelihood (B, window).
+    def everywhere(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the distances of thumbnails (B, dims) to all rows, (B, M)."""
+        return distances(x, self.bank)
 
-        The less a frame resembles any recorded one, and the more bins it fits, the less it moves.
-        What moves out of the window is lost. Not normalised.
+    def update(self, belief: torch.Tensor, near: torch.Tensor, says: torch.Tensor) -> torch.Tensor:
+        """Move a belief (B, cells) by one step, and weigh it by what is seen (`compare`).
+
+        A move is believed as far as the frame resembles what is recorded where it leads: off the
+        recorded ways, or before what fits elsewhere only, the belief stays. It leaps the less, the
+        more the frame is what was expected. Returned normalised.
         """
-        speaks = self.speaks(likelihood)
-        familiar = 1 - self.config.outlier / likelihood.amax(dim=1, keepdim=True)
-        walk = self.config.walk * familiar * speaks
+        config, cells = self.config, torch.arange(self.num_cells, device=near.device)
+        peak = belief.argmax(dim=1, keepdim=True)
+        fits = torch.exp(-near / config.bandwidth)
+        anywhere = config.outlier**says
+        shown = ((fits + config.outlier) ** says - anywhere).clamp_min(0)
         side = self.kernel.shape[-1] // 2
         moved = F.conv1d(F.pad(belief[:, None], (side, side)), self.kernel)[:, 0]
-        return ((1 - walk) * belief + walk * moved) * likelihood**speaks
+        stayed, moved = (1 - config.walk) * belief, config.walk * moved
+        unexpected = 1 - ((stayed + moved) * fits).sum(dim=1, keepdim=True)
+        ahead = (cells > peak) & (cells <= peak + self.leap)
+        leaps = config.ahead / self.leap * ahead
+        leaps = leaps + config.behind / peak.clamp_min(1) * (cells < peak)
+        updated = (stayed + moved + unexpected * leaps) * shown + anywhere * belief
+        return updated / updated.sum(dim=1, keepdim=True)
 
-    def guide(self, distance: torch.Tensor, start: torch.Tensor, place: torch.Tensor):
-        """Return rows that show what comes next, (B, goals), at a `place` (B,) of the path.
+    def guide(self, x: torch.Tensor, place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return rows that show what comes next, (B, goals), at a cell `place` (B,) of the path.
 
-        Of the window's rows near the place, those that are about as near to the present frame as
-        the nearest; of these the one with the fewest frames left; from it on, what its run showed.
+        Of the rows near the place, those that are about as near to the present frame, thumbnails
+        (B, dims), as the nearest; of these the one with the fewest frames left; from it on, what
+        its run showed. Returns too whether the nearest is near enough to say so, (B,).
         """
-        rows = self.first_row[start][:, None] + torch.arange(self.window_rows).to(start)
+        first = (place * self.bins_a_cell - GUIDE_BINS).clamp(0)
+        last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).clamp(max=self.num_bins)
+        begin, end = self.first_row[first], self.first_row[last]
+        rows = begin[:, None] + torch.arange(int((end - begin).max())).to(begin)
+        far = rows >= end[:, None]
         rows = rows.clamp(max=len(self.bank) - 1)
-        far = (self.bins[rows] - place[:, None]).abs() > 10
-        distance = distance.masked_fill(far, torch.inf)
-        close = distance <= distance.amin(dim=1, keepdim=True) + 0.35 * self.config.bandwidth
+        distance = (self.bank[rows] - x[:, None]).square().sum(dim=2).masked_fill(far, torch.inf)
+        nearest = distance.amin(dim=1, keepdim=True)
+        close = distance <= nearest + 0.35 * self.config.bandwidth
         cost = torch.where(close & ~far, self.frames_left[rows], torch.iinfo(torch.int64).max)
         row = rows.gather(1, cost.argmin(dim=1, keepdim=True))[:, 0]
         goals, steps = [], 0
@@ -192,7 +235,7 @@ class PathModel:
             while steps < goal:
                 row, steps = self.next_row[row], steps + 1
             goals.append(row)
-        return torch.stack(goals, dim=1)
+        return torch.stack(goals, dim=1), nearest[:, 0] < KNOWN * self.config.bandwidth
 
 
 class Pictures:
@@ -203,13 +246,13 @@ class Pictures:
         self.data, self.ends = data, ends
 
     @classmethod
-    def pack(cls, frames: Iterator[np.ndarray]) -> "Pictures":
+    def pack(cls, frames: Iterable[np.ndarray]) -> "Pictures":
         """Compress frames, each (144, 160, 3) uint8."""
         # Plane by plane: those of a grey frame are the same, and near enough for zlib to see it.
         planes = (np.ascontiguousarray(frame.transpose(2, 0, 1)) for frame in frames)
         packed = [zlib.compress(frame, 3) for frame in planes]  # 6: a quarter less, thrice the time
-        data = torch.frombuffer(bytearray(b"".join(packed)), dtype=torch.uint8)
-        return cls(data, torch.tensor([len(piece) for piece in packed]).cumsum(0))
+        data = torch.tensor(bytearray(b"".join(packed)), dtype=torch.uint8)
+        return cls(data, torch.tensor([len(piece) for piece in packed]).long().cumsum(0))
 
     def __len__(self) -> int:
         return len(self.ends)

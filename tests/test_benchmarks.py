@@ -55,17 +55,30 @@ def test_longest_stretch_and_figures_of_seconds_off():
     assert path_held_out.longest(np.zeros(3, bool)) == 0
 
 
-def test_held_out_runs_are_known_by_their_milestones(tmp_path):
+def test_seconds_off_are_from_the_time_at_which_a_run_is_where_it_is_taken_to_be():
+    """Along one corridor of ten cells, the reference a cell a frame; the run comes back once."""
+    reference, bins = np.array([[1, x, 0, x // 5] for x in range(10)]), np.arange(10)
+    xs = [0, 1, 2, 3, 4, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    own = np.array([[1, 3 * x, 0, x // 5] for x in xs])  # 3: no cell is near another one
+    reference[:, 1] *= 3
+    off = path_held_out.seconds_off(np.array(xs), reference, bins, own, fps=2)
+    assert (off == 0).all()
+    off = path_held_out.seconds_off(np.array([0] * 12 + [6] * 4), reference, bins, own, fps=2)
+    assert off.tolist() == [-t / 2 for t in range(12)] + [0, -0.5, -1, -1.5]
+    off = path_held_out.seconds_off(np.full(16, 9), reference, bins, own, fps=2)
+    assert off.tolist() == [(15 - t) / 2 for t in range(16)]
+
+
+def test_held_out_runs_are_followed(tmp_path):
     """One-button-a-step runs, of which a path of two others loses none for long."""
     movies = ROOT / "games" / "waystone" / "movies"
     prepare.main(prepare.Args(movies, out=tmp_path, limit=3))
     (name,) = {run.name for run in split_runs(open_runs(tmp_path))[1]}
     results = path_held_out.main(path_held_out.Args(tmp_path, movies))
-    assert set(results) == {name, "all"}
+    assert set(results) == {name, "all", "aligned", "path"}
     assert results["all"]["within_30_s"] > 0.9 and results["all"]["longest_lost_s"] < 30
-
-    short = tmp_path / "short"
-    prepare.main(prepare.Args(movies, out=short, limit=1, steps=30))
-    (tmp_path / "run_00.txt").write_text("Start 30\n")
-    with pytest.raises(ValueError, match="expected a run that reaches every milestone"):
-        path_held_out.main(path_held_out.Args(short, tmp_path))
+    assert results["aligned"]["within_30_s"] > 0.9
+    chosen = path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_00",)))
+    assert set(chosen) == {"run_00", "all", "aligned", "path"}
+    with pytest.raises(ValueError, match=r"--hold-out of runs in .*, got run_77"):
+        path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_77",)))

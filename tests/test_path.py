@@ -15,12 +15,13 @@ from models.alignment import (
     fit_path,
     next_different,
     shared_moments,
+    shown_moments,
     without_detours,
 )
 from models.checkpoint import ArtefactError
 from models.follower import SLACK, Follower, follow_run
 from models.ordering import rank_correlation
-from models.path import PathModel, load_path, save_path
+from models.path import BACK, JUMPS, load_path, save_path
 from models.progress import PathProgress
 
 LENGTH = 80
@@ -93,12 +94,13 @@ def test_the_picture_seen_before_is_no_news(path):
     assert torch.equal(follower.save(row), before)
 
 
-def test_a_picture_that_is_found_nowhere_else_tells_the_lost_where_they_are(runs, path):
-    strange = [f"strange {i}" for i in range(10)]
+def test_pictures_that_are_found_nowhere_else_tell_the_lost_where_they_are(runs, path):
+    strange, names = [f"strange {i}" for i in range(10)], run_names()
     few_shared = fit_path(runs[:2])
-    assert places(few_shared, [*run_names()[:20], *strange, "moment 35"])[-1] == 35
-    assert places(few_shared, [*run_names()[:20], *strange, "moment 60"])[-1] < 20  # too fast
-    assert places(path, [*run_names()[:20], *strange, "moment 35"])[-1] < 20  # much was not shown
+    assert abs(places(few_shared, [*names[:20], *strange, *names[35:38]])[-1] - 37) < 1
+    assert places(few_shared, [*names[:20], *strange, *names[70:73]])[-1] < 20  # too fast
+    # Much was not shown.
+    assert places(path, [*names[:20], *strange, *names[35:38]])[-1] < path.limit[19] + 0.1
 
 
 def test_goals_stay_where_nothing_near_is_recorded(path):
@@ -128,6 +130,17 @@ def test_what_fits_many_places_moves_nothing():
     assert np.abs(toggling[46:] - toggling[45]).max() < 3
 
 
+def test_a_menu_opened_and_closed_for_ever_does_not_pay():
+    """Though the runs show it elsewhere, once, and so it says much."""
+    names = run_names()
+    path = fit_path([film([*names[:5], *(f"menu {i}" for i in range(6)), *names[5:]])] * 3)
+    menu = [f"menu {i}" for i in range(6)]
+    toggling = places(path, [*names[:5], *menu, *names[5:40], *(["menu 0", names[39]] * 60)])
+    assert np.abs(toggling[46:] - toggling[45]).max() < 0.1
+    moving = places(path, [*names[:5], *menu, *names[5:40], *(menu * 20)])
+    assert moving[46:].max() < moving[45] + 0.1
+
+
 def test_what_all_runs_show_is_not_passed_by_not_seeing_it(path):
     """A stretch of moments left out: the place stays before it however long one looks beyond."""
     names = run_names()
@@ -135,7 +148,7 @@ def test_what_all_runs_show_is_not_passed_by_not_seeing_it(path):
     to_and_fro = (beyond + beyond[::-1]) * 15
     followed = places(path, names[:40] + to_and_fro)
     limit = 39 + path.config.missed + 1
-    assert followed.max() <= limit
+    assert followed.max() < limit + 0.01
     few_left_out = places(path, names[:40] + names[43:])
     assert few_left_out[-1] > LENGTH - 2
 
@@ -172,10 +185,7 @@ def test_a_place_is_not_further_than_the_recorded_pace_allows():
     followed = places(path, names[:20] + names[120:140])
     elapsed = np.arange(1, 21)
     assert (followed[20:] <= 19 + SLACK + path.config.reach * (elapsed + 1) + 1).all()
-    loose = PathModel(
-        replace(path.config, reach=100.0),
-        *(path.bank, path.bins, path.next_row, path.frames_left, path.shared, path.pictures),
-    )
+    loose = path.changed(replace(path.config, reach=100.0, leap=200))
     assert places(loose, names[:20] + names[120:140])[-1] > 130
 
 
@@ -240,39 +250,58 @@ def test_what_is_remembered_can_be_put_back(path):
 def test_filtering_is_bayes_rule(path):
     """One update equals the sum over all moves, written out."""
     rng = np.random.default_rng(0)
-    window = path.window
-    belief = torch.from_numpy(rng.random((1, window))).float()
+    cells, config = path.num_cells, path.config
+    belief = torch.from_numpy(rng.random((1, cells))).float()
     belief /= belief.sum()
-    near = torch.from_numpy(rng.random((1, window))).float() * 8 * path.config.bandwidth
-    likelihood = path.likelihood(near)
-    outlier = path.config.outlier
-    fit = likelihood[0].numpy() - outlier
-    fit = fit / fit.sum()
-    speaks = min(1.0, path.config.focus / np.exp(-(fit * np.log(fit)).sum())) ** 2
-    walk = path.config.walk * (1 - outlier / likelihood.max().item()) * speaks
-    weights = {
-        move: w for i, w in enumerate((0.15, 0.05, 0.02, 0.008, 0.004), 1) for move in (-i, i)
-    }
+    near = torch.from_numpy(rng.random((1, cells))).float() * 8 * config.bandwidth
+    near[0, 20:60] = torch.inf
+    says, fits = 0.3, np.exp(-near[0].numpy() / config.bandwidth)
+    weights = {i: jump for i, jump in enumerate(JUMPS, 1)}
+    weights |= {-i: BACK * jump for i, jump in weights.items()}
     total = sum(weights.values())
-    expected = (1 - walk) * belief[0].numpy().astype(np.float64)
-    for source in range(window):
+    before = belief[0].numpy().astype(np.float64)
+    moved, peak = (1 - config.walk) * before, int(before.argmax())
+    for source in range(cells):
         for move, weight in weights.items():
-            if 0 <= source + move < window:
-                expected[source + move] += walk * weight / total * belief[0, source].item()
-    expected *= likelihood[0].numpy() ** speaks
-    np.testing.assert_allclose(path.update(belief, likelihood)[0].numpy(), expected, rtol=1e-4)
+            if 0 <= source + move < cells:
+                moved[source + move] += config.walk * weight / total * before[source]
+    unexpected = 1 - (moved * fits).sum()
+    moved[:peak] += unexpected * config.behind / peak
+    moved[peak + 1 : peak + config.leap + 1] += unexpected * config.ahead / config.leap
+    shown = (fits + config.outlier) ** says - config.outlier**says
+    expected = moved * shown + before * config.outlier**says
+    updated = path.update(belief, near, torch.tensor([[says]]))
+    np.testing.assert_allclose(updated[0].numpy(), expected / expected.sum(), rtol=1e-4)
 
 
-def test_comparing_finds_each_bins_nearest_row(path):
+def test_comparing_finds_each_cells_nearest_frame_and_what_it_says(path):
     x = path.thumbnails(torch.from_numpy(film(["moment 20", "moment 3"])))
-    start = torch.tensor([10, 0])
-    distance, near = path.compare(x, start)
+    near, says = path.compare(x)
     full = path.everywhere(x)
     for i in range(2):
-        for k in range(path.window):
-            rows = path.bins == start[i] + k
-            assert near[i, k] == pytest.approx(full[i, rows].min().item(), abs=1e-6)
-    assert near[0, 10] < 1e-6 and near[1, 3] < 1e-6 and (distance >= 0).all()
+        for cell in range(path.num_cells):
+            expected = full[i, path.bins == cell].min().item()
+            assert near[i, cell] == pytest.approx(expected, abs=1e-6)
+    assert near[0, 20] < 1e-6 and near[1, 3] < 1e-6 and (near >= 0).all()
+    assert says[:, 0].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_a_long_path_is_followed_in_cells_of_some_bins(path, monkeypatch):
+    """What a step costs is bounded; places are coarser, goals are not."""
+    monkeypatch.setattr("models.path.CELLS", 30)
+    monkeypatch.setattr("models.path.LANDMARKS_A_CELL", 2)
+    monkeypatch.setattr("models.path.LANDMARKS", 54)
+    coarse, names = path.changed(), run_names()
+    assert (
+        coarse.num_cells == 27 and coarse.bins_a_cell == 3 and coarse.landmarks.shape[:2] == (2, 27)
+    )
+    follower = Follower(coarse, 1)
+    for t, name in enumerate(names):
+        follower.follow(coarse.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
+        assert abs(follower.progress(torch.tensor([0])).item() - t / LENGTH) < 0.06
+        goal = picture(names[min(t + 1, LENGTH - 1)])
+        np.testing.assert_array_equal(coarse.pictures[int(follower.goals[0, 0])], goal)
+    assert follower.arrived(torch.tensor([0])).item()
 
 
 def test_lingering_straying_and_turning_back_are_not_progress():
@@ -328,9 +357,10 @@ def test_shared_is_what_every_run_shows_about_there():
     x = torch.eye(40)
     runs = [x[:20], x[:20], x[[*range(10), *range(30, 35), *range(15, 20)]]]
     places = [torch.arange(20)] * 3
-    shared = shared_moments(runs, places, 20, 2.5e-4)
+    shown, bins = shown_moments(runs, places, 20, 2.5e-4)
+    shared = shared_moments(shown, bins, 20)
     assert shared.tolist() == [True] * 10 + [False] * 5 + [True] * 5
-    assert not shared_moments(runs[:2], places[:2], 20, 2.5e-4).any()
+    assert not shared_moments(shown[:2], bins, 20).any()
 
 
 def test_next_different_frames_skip_what_looks_alike():
@@ -342,14 +372,14 @@ def test_next_different_frames_skip_what_looks_alike():
 def test_the_bandwidth_is_the_noise_between_runs():
     rng = np.random.default_rng(0)
     scenes = torch.from_numpy(rng.random((60, 128))).float() / 11.3  # mean squares of about 1/6
-    for noise in (0.0, 8e-4):
+    for noise in (0.0, 5e-4):
         runs = [
             scenes + torch.randn(60, 128, generator=torch.Generator().manual_seed(i))
             * (noise / 2 / 128) ** 0.5
             for i in range(3)
         ]  # fmt: skip
         expected = max(noise, BANDWIDTHS[0])
-        assert find_bandwidth(runs, 0) == pytest.approx(expected, rel=0.35)
+        assert find_bandwidth(runs) == pytest.approx(expected, rel=0.35)
 
 
 def test_the_most_direct_run_is_the_measure():
@@ -362,9 +392,7 @@ def test_the_most_direct_run_is_the_measure():
 
 
 def test_a_file_that_compares_by_other_squares_than_it_holds_is_refused(path, tmp_path):
-    config = replace(path.config, pool=8)
-    tensors = (path.bank, path.bins, path.next_row, path.frames_left, path.shared)
-    save_path(tmp_path / "path.pkl", PathModel(config, *tensors, path.pictures))
+    save_path(tmp_path / "path.pkl", path.changed(replace(path.config, pool=8)))
     with pytest.raises(ArtefactError, match="not of the size"):
         load_path(tmp_path / "path.pkl")
 
@@ -392,8 +420,7 @@ def test_a_rival_passes_no_shared_moments_unseen():
     names = run_names(200)
     one = fit_path([film(names)])
     shared = torch.arange(200) % 4 == 0
-    rows = (one.bank, one.bins, one.next_row, one.frames_left)
-    path = PathModel(one.config, *rows, shared, one.pictures)
+    path = one.changed(shared=shared)
     tricky = names[:41]
     for at in range(41, 190, 9):
         tricky += [f"strange {at} {i}" for i in range(6)]

@@ -310,8 +310,8 @@ def test_what_no_run_shows_is_not_archived(args):
     envs = make_envs(args, num_envs=1, episode_steps=1000)
     play_movie(envs, single_buttons(MOVIE[:40]))
     assert len(envs.archive) > 5 and envs.sure[0]
-    envs.progress.follower.path.bank.fill_(9.0)  # now nothing looks like anything
-    envs.progress.follower.path._bank_squared.fill_(81.0 * 128)
+    envs.progress.follower.path.landmarks.fill_(9.0)  # now nothing looks like anything
+    envs.progress.follower.path._landmarks_squared.fill_(81.0 * 90)
     kept = len(envs.archive)
     for _ in range(12):
         envs.step(np.array([BUTTONS.index("Down")]))
