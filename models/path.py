@@ -24,8 +24,8 @@ from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 
 KIND = "reward_path"
 
-#: Cells, each of one bin or some, that a belief is about, at most; frames that are compared with, at
-#: most, but as many of each cell at least: they bound what a step costs, however long the runs are.
+#: Cells, each of one bin or some, that a belief is about, at most; frames that are compared with,
+#: at most, or if that is more, as many of each cell: what a step costs is bounded by them.
 CELLS, LANDMARKS, LANDMARKS_A_CELL = 2048, 8192, 8
 #: Weights of moving 1 to 5 cells on in a step; of moving back, an eighth of it, or a way back
 #: along the way out would be taken for the way out undone.
