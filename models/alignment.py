@@ -21,8 +21,9 @@ DIFFERENT = 2.0
 BIN_ROWS = 32
 #: Bins that an alignment looks at around its best place so far.
 BAND = 2048
-#: Nats that an alignment pays for each bin moved, and at most for a jump, such as by a defeat.
-MOVE_PRICE, JUMP_PRICE = 0.1, 30.0
+#: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by a
+#: defeat. The same way walked back is seldom the way undone: an errand leads on by it.
+MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 1.6, 30.0
 #: Bins around one in which a run has to show the same picture, for the moment to be shared.
 SHARED_WITHIN = 3
 
@@ -125,14 +126,13 @@ def align(
     first_row = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
     squared = bank.square().sum(dim=1)
     steps = torch.arange(band)
-    slope = MOVE_PRICE * steps
-    best = -slope
+    best = -MOVE_PRICE * steps
     start, starts, sources, known = 0, [], [], []
     for t, frame in enumerate(run):
         if t:
             middle = start + int(best.argmax())
             moved = min(max(middle - band // 2, 0), num_bins - band) - start
-            best, source = _cheapest_moves(best, slope)
+            best, source = _cheapest_moves(best, steps)
             source += start
             if moved:
                 start += moved
@@ -162,12 +162,12 @@ def align(
     return torch.from_numpy(between[last_new].round().astype(np.int64))
 
 
-def _cheapest_moves(best: torch.Tensor, slope: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _cheapest_moves(best: torch.Tensor, steps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the best score of each bin after a move, and where it came from; all (band,)."""
-    last = len(best) - 1
-    rising, below = (best + slope).cummax(dim=0)
-    falling, above = (best - slope).flip(0).cummax(dim=0)
-    rising, falling, above = rising - slope, falling.flip(0) + slope, last - above.flip(0)
+    last, on, back = len(best) - 1, MOVE_PRICE * steps, BACK_PRICE * steps
+    rising, below = (best + on).cummax(dim=0)
+    falling, above = (best - back).flip(0).cummax(dim=0)
+    rising, falling, above = rising - on, falling.flip(0) + back, last - above.flip(0)
     score = torch.where(rising >= falling, rising, falling)
     source = torch.where(rising >= falling, below, above)
     jump = best.max() - JUMP_PRICE
