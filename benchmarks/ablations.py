@@ -31,13 +31,10 @@ from tqdm import tqdm
 import demo
 import train_with_cnn_reward
 from cli import Count, run_script
-from data.frames import find_runs, split_runs
 from evaluate_policy import bootstrap_interval
 from files import read_json, write_json, writes_alone
 from models import actor_critic
-from models.alignment import different_frames
 from models.checkpoint import load_checkpoint, save_checkpoint
-from models.follower import follow_run
 from models.path import PathModel, load_path, save_path
 from models.tokenizer import Encoder, TokenizerConfig
 
@@ -82,18 +79,17 @@ def all_says(path: PathModel) -> dict:
     return {"says": torch.ones_like(path.says)}
 
 
-def goals_of_reference(args: Args) -> Path:
-    """Make a path along which whatever is seen leads to what the reference run showed next."""
+def goals_of_one_run(args: Args) -> Path:
+    """Make a path along which whatever is seen leads to what the most direct run showed next."""
     path = load_path(args.artefacts / "reward_path.pkl")
-    runs = [run.frames for run in split_runs(find_runs(args.artefacts / "frames"))[0]]
-    reference = min(runs, key=different_frames)
-    bins = torch.from_numpy(follow_run(path, reference) * (path.num_bins - 1)).round().long()
-    apart = path.everywhere(path.thumbnails(torch.tensor(reference)))  # (T, M)
-    elsewhere = (path.bins - bins[:, None]).abs() > 5
-    rows = apart.masked_fill(elsewhere, torch.inf).argmin(dim=1).unique()  # in order of bins
-    after = torch.searchsorted(path.bins[rows], path.bins, right=True)
-    next_row = rows[after.clamp(max=len(rows) - 1)]
-    return changed_path(args, "goals", lambda path: {"next_row": next_row})
+    moments = [path.start]
+    while (following := int(path.following[moments[-1]])) != moments[-1]:
+        moments.append(following)
+    kept = torch.tensor(sorted(moments))
+    steps = torch.arange(len(kept))
+    of_it = {"shows": path.shows[kept], "left": path.left[kept]}
+    of_it["following"] = (steps + 1).clamp(max=len(kept) - 1)
+    return changed_path(args, "goals", lambda path: of_it)
 
 
 #: What a condition changes in the demo's training, given what it has to make for it.
@@ -101,7 +97,7 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "full": lambda args: {},
     "no-hindsight": lambda args: {"hindsight_coef": 0.0},
     "no-goals": lambda args: {"guide": "none"},
-    "goals-of-one-run": lambda args: {"reward_model": goals_of_reference(args)},
+    "goals-of-one-run": lambda args: {"reward_model": goals_of_one_run(args)},
     "no-shifts": lambda args: {},
     "habit": lambda args: {},
     "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", all_says)},

@@ -48,9 +48,10 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         bank,
         rows // FRAMES_A_BIN,
         torch.ones(len(bank)),
-        (rows + FRAMES_A_BIN).clamp(max=len(bank) - 1),
-        num_bins - 1 - rows // FRAMES_A_BIN,
         torch.from_numpy(rng.random(num_bins) < 0.5),
+        rows,
+        torch.where(rows + FRAMES_A_BIN < len(bank), rows + FRAMES_A_BIN, rows),
+        num_bins - 1 - rows // FRAMES_A_BIN,
         Pictures(torch.zeros(0, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)),
     )
 

@@ -21,9 +21,9 @@ DIFFERENT = 2.0
 BIN_ROWS = 32
 #: Bins that an alignment looks at around its best place so far.
 BAND = 2048
-#: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by a
-#: defeat. The same way walked back is seldom the way undone: an errand leads on by it.
-MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 1.6, 30.0
+#: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by
+#: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
+MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
 #: Bins around one in which a run has to show the same picture, for the moment to be shared.
 SHARED_WITHIN = 3
 
@@ -91,22 +91,6 @@ def different_moments(run: torch.Tensor, threshold: float) -> torch.Tensor:
         if (run[t] - run[kept[-1]]).square().sum() > threshold:
             kept.append(t)
     return torch.tensor(kept)
-
-
-def next_different(run: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return, for each frame of a run (T, dims), the next different one and how many follow.
-
-    Both (T,) int64; the last frame, and those like it to the end, lead to the end.
-    """
-    last = len(run) - 1
-    following, left = torch.full((len(run),), last), torch.zeros(len(run), dtype=torch.int64)
-    for t in reversed(range(last)):
-        # What follows a frame like the next one follows this one too, or nearly.
-        j = t + 1
-        while j < last and (run[j] - run[t]).square().sum() < threshold:
-            j += 1
-        following[t], left[t] = j, left[j] + 1
-    return following, left
 
 
 def align(
@@ -248,9 +232,9 @@ def moments_missed(
         place, order = torch.cat([places[j] for j in others]).sort()
         frames = torch.cat([runs[j] for j in others])[order]
         telling = torch.cat([says(runs[j], config.bandwidth) for j in others])[order]
-        row, nothing = torch.arange(len(frames)), Pictures.pack([])
+        none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
         free = replace(config, missed=num_bins)
-        path = PathModel(free, frames, place, telling, row, torch.zeros_like(row), shared, nothing)
+        path = PathModel(free, frames, place, telling, shared, none, none, none, nothing)
         follower, confirmed = Follower(path, 1), []
         for frame in run:
             follower.follow(frame[None], torch.tensor([0]))
@@ -376,17 +360,10 @@ def _bank(
     shared: torch.Tensor,
 ) -> PathModel:
     """Put all frames in one bank by bin, those that look the same in one bin once."""
-    follow = [next_different(run, DIFFERENT * config.bandwidth) for run in small]
     offsets = np.cumsum([0, *map(len, small)])
     frames, bins = torch.cat(list(small)), torch.cat(list(places))
     telling = torch.cat([says(run, config.bandwidth) for run in small])
-    following = torch.cat([n + int(o) for (n, _), o in zip(follow, offsets, strict=False)])
-    # A run that stops early is not at the end for it: what it leaves out is left.
-    last = len(shared) - 1
-    ends = [last - int(place[-1]) for place in places]
-    left = torch.cat([steps + end for (_, steps), end in zip(follow, ends, strict=True)])
-    # By bin, and in it those that are soonest at the end first: of twins these are kept.
-    order = torch.from_numpy(np.lexsort((left.numpy(), bins.numpy())))
+    order = bins.argsort(stable=True)
     edges = torch.searchsorted(bins[order], torch.arange(len(shared) + 1)).tolist()
     kept: list[int] = []
     stands_for = torch.zeros(len(frames), dtype=torch.int64)  # frame -> row of the bank
@@ -406,9 +383,34 @@ def _bank(
     pictures = Pictures.pack(
         runs[run][row - offsets[run]] for run, row in zip(which, rows.tolist(), strict=True)
     )
-    bins, next_row = bins[rows], stands_for[following[rows]]
-    stops = (next_row == torch.arange(len(rows))) & (bins < last)  # others go on from there
-    next_row[stops] = torch.searchsorted(bins, bins[stops] + 1).clamp(max=len(rows) - 1)
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
-    return PathModel(config, frames[rows], bins, telling, next_row, left[rows], shared, pictures)
+    moments = [different_moments(run, DIFFERENT * config.bandwidth) for run in small]
+    shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
+    return PathModel(
+        config, frames[rows], bins[rows], telling, shared, *_trails(shows, bins[rows]), pictures
+    )
+
+
+def _trails(
+    runs: Sequence[torch.Tensor], bins: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Put the moments of all runs, rows of a bank with `bins`, in order of bins.
+
+    Returns their rows, which moment follows each, and how many are left until its run's end, all
+    (moments,).
+    """
+    last = int(bins[-1])
+    shows = torch.cat(list(runs))
+    # A run that stops early is not at the end for it: what it leaves out is left.
+    left = [torch.arange(len(run)).flip(0) + last - bins[run[-1]] for run in runs]
+    order = bins[shows].argsort(stable=True)
+    where = torch.empty_like(order)
+    where[order] = torch.arange(len(order))
+    ends = torch.tensor([len(run) for run in runs]).cumsum(0) - 1
+    following = where.roll(-1)
+    following[ends] = where[ends]
+    following, places = following[order], bins[shows[order]]
+    stops = (following == torch.arange(len(order))) & (places < last)  # others go on from there
+    following[stops] = torch.searchsorted(places, places[stops] + 1)
+    return shows[order], following, torch.cat(left)[order]

@@ -6,13 +6,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.path import GOALS, NOWHERE, PathModel
+from models.path import NOWHERE, SKIPPED, PathModel
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
 
+#: Bins that the followed run may be away from the place, and pictures in a row that it may not
+#: show, before another is followed.
+AWAY, PATIENCE = 32, 32
+
 #: What a follower knows of each trajectory, in the order in which it is saved.
-SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond")
+SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "astray")
 
 
 class Follower:
@@ -28,7 +32,6 @@ class Follower:
         device = path.bank.device
         self.belief = torch.zeros(num, path.num_cells, device=device)
         self.seen = torch.zeros(num, path.bank.shape[1], device=device)
-        self.goals = torch.zeros(num, len(GOALS), dtype=torch.int64, device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
         self.confirmed = torch.zeros(num, dtype=torch.int64, device=device)  # cell, -1: none
         for name in SCALARS:
@@ -42,23 +45,28 @@ class Follower:
         self.seen[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
-        self.goals[rows], self.sure[rows], self.confirmed[rows] = 0, False, -1
+        self.sure[rows], self.confirmed[rows], self.at[rows] = False, -1, self.path.start
         self.front[rows] = self.path.limit[0]
 
     def save(self, rows: torch.Tensor) -> torch.Tensor:
         """Return all that is known of trajectories `rows` (B,), (B, numbers) float32 on the CPU."""
         scalars = torch.stack([getattr(self, name)[rows] for name in SCALARS], dim=1)
-        known = (self.seen[rows], scalars, self.goals[rows], self.sure[rows, None])
+        known = (self.seen[rows], scalars, self.sure[rows, None])
         return torch.cat([self.belief[rows], *(part.float() for part in known)], dim=1).cpu()
 
     def load(self, rows: torch.Tensor, saved: torch.Tensor) -> None:
         """Put back what `save` returned, for any trajectories `rows` (B,)."""
-        sizes = (self.path.num_cells, self.seen.shape[1], len(SCALARS), len(GOALS), 1)
-        belief, seen, scalars, goals, sure = saved.to(self.belief.device).split(sizes, dim=1)
+        sizes = (self.path.num_cells, self.seen.shape[1], len(SCALARS), 1)
+        belief, seen, scalars, sure = saved.to(self.belief.device).split(sizes, dim=1)
         self.belief[rows], self.seen[rows] = belief, seen
         for name, values in zip(SCALARS, scalars.long().unbind(dim=1), strict=True):
             getattr(self, name)[rows] = values
-        self.goals[rows], self.sure[rows] = goals.long(), sure[:, 0].bool()
+        self.sure[rows] = sure[:, 0].bool()
+
+    @property
+    def goals(self) -> torch.Tensor:
+        """The rows that each trajectory is shown: what comes next, (N, goals)."""
+        return self.path.goals(self.at)
 
     def progress(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the expected fraction of the path, (B,) in [0, 1]; the last sure one for what does
@@ -105,8 +113,22 @@ class Follower:
         self.since[rows] = torch.where(sure, 0, self.since[rows] + 1)
         self.place[rows] = torch.where(sure, place, self.place[rows])
         self.been[rows] = torch.maximum(self.been[rows], self.place[rows])
-        goals, known = path.guide(x, torch.minimum(place, self.front[rows]))
-        self.goals[rows[known]] = goals[known]
+        self._watch(x, rows, torch.minimum(place, self.front[rows]))
+
+    def _watch(self, x: torch.Tensor, rows: torch.Tensor, place: torch.Tensor) -> None:
+        """Go on in the runs that trajectories (B,) follow, or follow others near their `place`."""
+        path = self.path
+        self.at[rows], shown = path.watch(x, self.at[rows])
+        self.astray[rows] = torch.where(shown, 0, self.astray[rows] + 1)
+        here = path.bins[path.shows[self.at[rows]]]
+        anywhere = (here - place * path.bins_a_cell).abs() > AWAY
+        anywhere |= self.astray[rows] > PATIENCE
+        up_to = torch.where(anywhere, path.num_bins, here + SKIPPED)
+        if not shown.all():
+            at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])
+            left = rows[~shown][known]
+            self.at[left] = at[known]
+            self.astray[rows[~shown & anywhere]] = 0
 
     def _confirm(self, shown: torch.Tensor, rows: torch.Tensor) -> None:
         """Move the fronts of trajectories (B,) that show shared moments, cells (B, cells) or -1."""
@@ -149,7 +171,8 @@ class Follower:
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
         self.front[rows] = path.limit[place]
-        self.goals[rows], _ = path.guide(x, place)
+        everywhere = torch.full_like(place, path.num_bins)
+        self.at[rows], _ = path.choose_run(x, place, everywhere)
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:
         """Say which trajectories have been unsure for so long that their place is lost, (B,)."""

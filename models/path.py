@@ -31,15 +31,15 @@ CELLS, LANDMARKS, LANDMARKS_A_CELL = 2048, 8192, 8
 #: along the way out would be taken for the way out undone.
 JUMPS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 BACK = 0.125
-#: Bins to either side of a place whose frames can say what comes next, and bandwidths within which
-#: one has to be near the present frame.
-GUIDE_BINS, KNOWN = 10, 4.0
+#: Moments that a followed run may be found ahead of where it was; bins to either side of a place
+#: where another is looked for, and bandwidths within which one of its frames has to be near.
+SKIPPED, GUIDE_BINS, KNOWN = 8, 10, 4.0
 #: In every dimension of what was seen before anything was: far from any frame.
 NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "says", "next_row", "frames_left", "shared")
+TENSORS = ("bank", "bins", "says", "shared", "shows", "following", "left")
 
 
 @dataclass(frozen=True)
@@ -101,20 +101,21 @@ class PathModel:
         bank: torch.Tensor,
         bins: torch.Tensor,
         says: torch.Tensor,
-        next_row: torch.Tensor,
-        frames_left: torch.Tensor,
         shared: torch.Tensor,
+        shows: torch.Tensor,
+        following: torch.Tensor,
+        left: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, says, next_row, frames_left: (M,); shared: (bins,).
+        """bank: (M, dims) thumbnails; bins, says: (M,); shared: (bins,); the others: (moments,).
 
-        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py),
-        `next_row` the row of the run's next different frame (itself at the run's end),
-        `frames_left` how many follow until its end; `shared` says which moments all runs show.
+        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `shared`
+        says which bins all runs show. The moments of all runs, in order of bins: the row that each
+        `shows`, the moment `following` in its run (itself at the end), how many are `left`.
         """
         self.config, self.pictures = config, pictures
         self.bank, self.bins, self.says, self.shared = bank, bins, says, shared
-        self.next_row, self.frames_left = next_row, frames_left
+        self.shows, self.following, self.left = shows, following, left
         self.num_bins = len(shared)
         self.bins_a_cell = -(-self.num_bins // CELLS)
         self.num_cells = -(-self.num_bins // self.bins_a_cell)
@@ -123,7 +124,10 @@ class PathModel:
         self.landmarks[rows < 0] = NOWHERE
         self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
         edges = torch.arange(self.num_bins + 1, device=bins.device)
-        self.first_row = torch.searchsorted(bins, edges)  # (bins + 1,)
+        self._first_moment = torch.searchsorted(bins[shows], edges)  # (bins + 1,)
+        begins = torch.ones_like(shows, dtype=torch.bool)
+        begins[following[following != torch.arange(len(shows)).to(shows)]] = False
+        self.start = int(left.masked_fill(~begins, torch.iinfo(torch.int64).max).argmin())
         self.shared_cells = torch.zeros(self.num_cells, dtype=torch.bool, device=bins.device)
         self.shared_cells[shared.nonzero()[:, 0] // self.bins_a_cell] = True
         self.pace = max(1.0, config.pace / self.bins_a_cell)  # in cells, as the next
@@ -212,30 +216,54 @@ class PathModel:
         updated = (stayed + moved + unexpected * leaps) * shown + anywhere * belief
         return updated / updated.sum(dim=1, keepdim=True)
 
-    def guide(self, x: torch.Tensor, place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return rows that show what comes next, (B, goals), at a cell `place` (B,) of the path.
+    def watch(self, x: torch.Tensor, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Go on along the runs that trajectories follow, at moments `at` (B,), to what they show.
 
-        Of the rows near the place, those that are about as near to the present frame, thumbnails
-        (B, dims), as the nearest; of these the one with the fewest frames left; from it on, what
-        its run showed. Returns too whether the nearest is near enough to say so, (B,).
+        x: (B, dims) thumbnails. Of the next moments the furthest that looks like the frame; if none
+        does, the run waits. Returns the moments, and whether one did, both (B,).
+        """
+        ahead = [at]
+        for _ in range(SKIPPED):
+            ahead.append(self.following[ahead[-1]])
+        ahead = torch.stack(ahead, dim=1)
+        apart = (self.bank[self.shows[ahead]] - x[:, None]).square().sum(dim=2)
+        steps = torch.arange(SKIPPED + 1).to(at)
+        furthest = torch.where(apart < self.config.bandwidth, steps, -1).amax(dim=1)
+        found = ahead.gather(1, furthest.clamp_min(0)[:, None])[:, 0]
+        return found, furthest >= 0
+
+    def choose_run(
+        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the moment (B,) of a run to follow from a cell `place` (B,) on.
+
+        Of those near the place, in bins up to `up_to` (B,), that are about as near to the present
+        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. Returns too
+        whether the nearest is near enough to say so, (B,).
         """
         first = (place * self.bins_a_cell - GUIDE_BINS).clamp(0)
-        last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).clamp(max=self.num_bins)
-        begin, end = self.first_row[first], self.first_row[last]
-        rows = begin[:, None] + torch.arange(int((end - begin).max())).to(begin)
-        far = rows >= end[:, None]
-        rows = rows.clamp(max=len(self.bank) - 1)
-        distance = (self.bank[rows] - x[:, None]).square().sum(dim=2).masked_fill(far, torch.inf)
+        last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).minimum(up_to + 1)
+        last = last.clamp(max=self.num_bins).maximum(first)
+        begin, end = self._first_moment[first], self._first_moment[last]
+        moments = begin[:, None] + torch.arange(max(1, int((end - begin).max()))).to(begin)
+        far = moments >= end[:, None]
+        moments = moments.clamp(max=len(self.shows) - 1)
+        distance = (self.bank[self.shows[moments]] - x[:, None]).square().sum(dim=2)
+        distance = distance.masked_fill(far, torch.inf)
         nearest = distance.amin(dim=1, keepdim=True)
         close = distance <= nearest + 0.35 * self.config.bandwidth
-        cost = torch.where(close & ~far, self.frames_left[rows], torch.iinfo(torch.int64).max)
-        row = rows.gather(1, cost.argmin(dim=1, keepdim=True))[:, 0]
+        cost = torch.where(close & ~far, self.left[moments], torch.iinfo(torch.int64).max)
+        chosen = moments.gather(1, cost.argmin(dim=1, keepdim=True))[:, 0]
+        return chosen, nearest[:, 0] < KNOWN * self.config.bandwidth
+
+    def goals(self, at: torch.Tensor) -> torch.Tensor:
+        """Return rows that show what comes after moments `at` (B,), (B, goals)."""
         goals, steps = [], 0
         for goal in GOALS:
             while steps < goal:
-                row, steps = self.next_row[row], steps + 1
-            goals.append(row)
-        return torch.stack(goals, dim=1), nearest[:, 0] < KNOWN * self.config.bandwidth
+                at, steps = self.following[at], steps + 1
+            goals.append(self.shows[at])
+        return torch.stack(goals, dim=1)
 
 
 class Pictures:
@@ -279,11 +307,12 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
     checkpoint = load_checkpoint(file, KIND)
     with fitting(file, KIND):
         config, state = PathConfig(**checkpoint["config"]), checkpoint["state_dict"]
-        bins, next_row, shared = state["bins"], state["next_row"], state["shared"]
+        bins, shared = state["bins"], state["shared"]
         if (bins.diff() < 0).any() or not 0 <= int(bins[0]) <= int(bins[-1]) < len(shared):
             raise ValueError("its bins are out of order")
-        if not 0 <= int(next_row.min()) <= int(next_row.max()) < len(bins):
-            raise ValueError("it leads to rows that are not there")
+        for name, count in (("shows", len(bins)), ("following", len(state["shows"]))):
+            if not 0 <= int(state[name].min()) <= int(state[name].max()) < count:
+                raise ValueError("it leads to moments that are not there")
         if state["bank"].shape[1] * config.pool**2 != FRAME_SHAPE[0] * FRAME_SHAPE[1]:
             raise ValueError("its frames are not of the size that it says")
         pictures = Pictures(state["pictures"], state["picture_ends"])

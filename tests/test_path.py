@@ -13,7 +13,6 @@ from models.alignment import (
     different_frames,
     find_bandwidth,
     fit_path,
-    next_different,
     shared_moments,
     shown_moments,
     without_detours,
@@ -64,8 +63,9 @@ def places(path, names):
 def test_the_reference_is_cut_into_its_moments(path):
     assert path.num_bins == LENGTH
     assert path.shared.all() and len(path.bank) == LENGTH
-    assert path.next_row.tolist() == [*range(1, LENGTH), LENGTH - 1]
-    assert path.frames_left.tolist() == [*range(LENGTH - 1, -1, -1)]
+    assert path.shows.tolist() == [row for row in range(LENGTH) for _ in range(3)]  # three runs
+    assert path.shows[path.following].tolist() == [min(r + 1, LENGTH - 1) for r in path.shows]
+    assert path.left.tolist() == [LENGTH - 1 - row for row in path.shows]
 
 
 def test_an_unseen_run_is_followed_to_its_end(path):
@@ -326,8 +326,10 @@ def test_a_band_around_the_best_place_is_enough(monkeypatch):
     monkeypatch.setattr("models.alignment.BAND", 40)
     banded = align(x[:300], torch.arange(300), 300, x[order], 2.5e-4)
     assert torch.equal(banded, whole)
-    shown = torch.tensor(order) < 300
-    assert torch.equal(whole[shown], torch.tensor(order)[shown])
+    order = torch.tensor(order)
+    anew = (order < 300) & (order >= order.cummax(dim=0).values.clamp(max=299))
+    assert torch.equal(whole[anew], order[anew])
+    assert (whole <= order.masked_fill(order >= 300, 0).cummax(dim=0).values + 1).all()
 
 
 def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike(runs):
@@ -361,12 +363,6 @@ def test_shared_is_what_every_run_shows_about_there():
     shared = shared_moments(shown, bins, 20)
     assert shared.tolist() == [True] * 10 + [False] * 5 + [True] * 5
     assert not shared_moments(shown[:2], bins, 20).any()
-
-
-def test_next_different_frames_skip_what_looks_alike():
-    x = torch.eye(5)[[0, 0, 1, 1, 2]]
-    following, left = next_different(x, 1e-3)
-    assert following.tolist() == [2, 2, 4, 4, 4] and left.tolist() == [2, 2, 1, 1, 0]
 
 
 def test_the_bandwidth_is_the_noise_between_runs():
@@ -444,8 +440,8 @@ def test_a_recording_that_stops_early_is_no_dead_end(runs):
     for name in names[:40]:
         follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("moment 40"))
-    row = torch.arange(len(path.bank))
-    assert ((path.next_row != row) | (path.bins == path.num_bins - 1)).all()
+    moment = torch.arange(len(path.shows))
+    assert ((path.following != moment) | (path.bins[path.shows] == path.num_bins - 1)).all()
 
 
 def test_runs_of_different_games_are_refused():
