@@ -25,7 +25,7 @@ BAND = 2048
 #: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
 #: Bins around one in which a run has to show the same picture, for the moment to be shared.
-SHARED_WITHIN = 3
+SHARED_WITHIN = 8
 
 
 def run_thumbnails(run: np.ndarray, pool: int, chunk: int = 256) -> torch.Tensor:
