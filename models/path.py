@@ -3,9 +3,9 @@
 Nothing is trained. One run, the reference, is cut into bins: its moments, each different from the
 one before. The others are aligned with it, and all frames are kept as the bank, each with its bin.
 A new frame is compared with frames of all the path, and Bayes' rule carries a belief of where it is
-along the trajectory. What is believed has to be shown: a frame unlike any
-recorded one says nothing, one that fits many places says little, and what all runs show is not
-passed by not seeing it.
+along the trajectory. What is believed has to be shown: a frame unlike any recorded one says
+nothing, one that its run shows often says little, a move counts as far as the frame fits where it
+leads, and what all runs show is not passed by not seeing it.
 """
 
 import math
@@ -125,7 +125,7 @@ class PathModel:
         self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
         edges = torch.arange(self.num_bins + 1, device=bins.device)
         self._first_moment = torch.searchsorted(bins[shows], edges)  # (bins + 1,)
-        begins = torch.ones_like(shows, dtype=torch.bool)
+        begins = bins[shows] <= GUIDE_BINS
         begins[following[following != torch.arange(len(shows)).to(shows)]] = False
         self.start = int(left.masked_fill(~begins, torch.iinfo(torch.int64).max).argmin())
         self.shared_cells = torch.zeros(self.num_cells, dtype=torch.bool, device=bins.device)
@@ -219,7 +219,7 @@ class PathModel:
     def watch(self, x: torch.Tensor, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Go on along the runs that trajectories follow, at moments `at` (B,), to what they show.
 
-        x: (B, dims) thumbnails. Of the next moments the furthest that looks like the frame; if none
+        x: (B, dims) thumbnails. Of the next moments the first that looks like the frame; if none
         does, the run waits. Returns the moments, and whether one did, both (B,).
         """
         ahead = [at]
@@ -227,10 +227,9 @@ class PathModel:
             ahead.append(self.following[ahead[-1]])
         ahead = torch.stack(ahead, dim=1)
         apart = (self.bank[self.shows[ahead]] - x[:, None]).square().sum(dim=2)
-        steps = torch.arange(SKIPPED + 1).to(at)
-        furthest = torch.where(apart < self.config.bandwidth, steps, -1).amax(dim=1)
-        found = ahead.gather(1, furthest.clamp_min(0)[:, None])[:, 0]
-        return found, furthest >= 0
+        alike = apart < self.config.bandwidth
+        first = alike.int().argmax(dim=1, keepdim=True)  # the moment itself, if none is
+        return ahead.gather(1, first)[:, 0], alike.any(dim=1)
 
     def choose_run(
         self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor

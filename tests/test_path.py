@@ -209,6 +209,31 @@ def test_the_guide_shows_what_comes_next(path):
         np.testing.assert_array_equal(path.pictures[goal], picture(expected))
 
 
+def test_the_guide_leads_to_what_is_done_in_a_house_and_not_out_of_it():
+    """Going in looks like coming out, which is sooner at the end."""
+    street, room = [f"street {i}" for i in range(10)], [f"room {i}" for i in range(5)]
+    errand, onward = [f"errand {i}" for i in range(8)], [f"onward {i}" for i in range(30)]
+    path = fit_path([film([*street, *room, *errand, *room[3::-1], *street[:7:-1], *onward])] * 3)
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for names, expected in (
+        ([*street, *room[:3]], "room 3"),
+        ([room[1]], "room 2"),  # turned back
+        ([room[2], "strange", "stranger"], "room 3"),  # it waits
+        (room[3:], "errand 0"),
+        (errand, "room 3"),
+        ([room[3], room[2]], "room 1"),
+    ):
+        for name in names:
+            follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
+        np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture(expected))
+
+
+def test_a_run_that_begins_late_is_not_followed_from_the_start(runs):
+    path = fit_path([*runs, film(run_names()[40:])], reference=0)
+    goal = int(Follower(path, 1).goals[0, 0])
+    np.testing.assert_array_equal(path.pictures[goal], picture("moment 1"))
+
+
 def test_the_guide_leads_back_from_where_only_another_run_went(runs):
     names = run_names()
     corner = [f"corner {i}" for i in range(8)]
