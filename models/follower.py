@@ -68,9 +68,13 @@ class Follower:
         """The rows that each trajectory is shown: what comes next, (N, goals)."""
         return self.path.goals(self.at)
 
+    def believed(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the expected fraction of the path, (B,) in [0, 1]."""
+        cells = torch.arange(self.path.num_cells).to(self.belief)
+        return self.belief[rows] @ cells / max(1, self.path.num_cells - 1)
+
     def progress(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the expected fraction of the path, (B,) in [0, 1]; the last sure one for what does
-        not count."""
+        """Return it as far as it counts; what does not is taken to be at the last sure place."""
         cells, place = torch.arange(self.path.num_cells).to(self.place), self.place[rows, None]
         counted = torch.where(cells <= self._counts_to(rows)[:, None], cells, place)
         return (self.belief[rows] * counted).sum(dim=1) / max(1, self.path.num_cells - 1)

@@ -75,10 +75,10 @@ def test_held_out_runs_are_followed(tmp_path):
     prepare.main(prepare.Args(movies, out=tmp_path, limit=3))
     (name,) = {run.name for run in split_runs(open_runs(tmp_path))[1]}
     results = path_held_out.main(path_held_out.Args(tmp_path, movies))
-    assert set(results) == {name, "all", "aligned", "path"}
+    assert set(results) == {name, "all", "counted", "aligned", "path"}
     assert results["all"]["within_30_s"] > 0.9 and results["all"]["longest_lost_s"] < 30
-    assert results["aligned"]["within_30_s"] > 0.9
+    assert results["counted"]["within_30_s"] > 0.9 and results["aligned"]["within_30_s"] > 0.9
     chosen = path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_00",)))
-    assert set(chosen) == {"run_00", "all", "aligned", "path"}
+    assert set(chosen) == {"run_00", "all", "counted", "aligned", "path"}
     with pytest.raises(ValueError, match=r"--hold-out of runs in .*, got run_77"):
         path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_77",)))
