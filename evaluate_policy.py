@@ -38,7 +38,7 @@ from training import event_log, pick_device
 GIF_FRAME_MS = 80
 #: Pixels between two panels, and of the line below a screen.
 GAP, STRIP = 4, 14
-#: Cells of the path, about the place, whose belief is drawn.
+#: Cells of the path, about the place believed in, whose belief is drawn.
 CELLS_DRAWN = 33
 
 
@@ -407,7 +407,8 @@ def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: in
         panels += [follower.path.pictures[int(row)][..., 0] for row in agent.goals[0]]
         cells = follower.path.num_cells
         place = agent.places[0] * (cells - 1)
-        first = int(np.clip(place - CELLS_DRAWN // 2, 0, max(0, cells - CELLS_DRAWN)))
+        believed = follower.believed(agent.rows)[0].item() * (cells - 1)
+        first = int(np.clip(believed - CELLS_DRAWN // 2, 0, max(0, cells - CELLS_DRAWN)))
         belief = follower.belief[0, first : first + CELLS_DRAWN].numpy(force=True)
         sure = "sure" if follower.sure[0] else f"unsure for {int(follower.since[0])}"
         text += f"\ncell {place:.1f} of {cells}, {sure}"

@@ -86,9 +86,8 @@ def goals_of_one_run(args: Args) -> Path:
     while (following := int(path.following[moments[-1]])) != moments[-1]:
         moments.append(following)
     kept = torch.tensor(sorted(moments))
-    steps = torch.arange(len(kept))
     of_it = {"shows": path.shows[kept], "left": path.left[kept]}
-    of_it["following"] = (steps + 1).clamp(max=len(kept) - 1)
+    of_it["following"] = torch.searchsorted(kept, path.following[kept])
     return changed_path(args, "goals", lambda path: of_it)
 
 

@@ -135,7 +135,9 @@ def main(args: Args) -> dict:
     if tuple(game.position) != ("map", "x", "y"):
         raise ValueError(f"expected a ROM whose map, x and y are known, got {args.rom}")
     if unknown := set(args.hold_out) - {run.name for run in runs}:
-        raise ValueError(f"expected --hold-out of runs in {args.frames}, got {', '.join(unknown)}")
+        raise ValueError(
+            f"expected --hold-out of runs in {args.frames}, got {', '.join(sorted(unknown))}"
+        )
     states = {}
     for run in tqdm(runs, desc="what was in RAM", unit="run"):
         movie = args.movies / f"{run.name}.txt" if args.movies.is_dir() else args.movies

@@ -17,7 +17,7 @@ SAMPLE = 1024
 BANDWIDTHS, COUNTING = (1e-4, 7e-4), 5e-4
 #: Times the bandwidth by which a moment differs from the one before.
 DIFFERENT = 2.0
-#: Different frames kept of one bin: a wait on an animated screen would fill it.
+#: Different frames kept of one bin, beside moments: a wait on an animated screen would fill it.
 BIN_ROWS = 32
 #: Bins that an alignment looks at around its best place so far.
 BAND = 2048
@@ -244,7 +244,7 @@ def moments_missed(
 
 
 def _missed_on_the_way(path: PathModel, confirmed: list[int]) -> int:
-    """Return how many shared moments in a row have to be passed unseen, to come to a path's end.
+    """Return how many shared moments in a row are passed unseen, to come as far as was shown.
 
     confirmed: cells in the order in which they were shown, -1 for none.
     """
@@ -260,7 +260,7 @@ def _missed_on_the_way(path: PathModel, confirmed: list[int]) -> int:
                 *(front, beyond, shown_beyond, before, furthest, limit, limit),
                 path.config.elsewhere,
             )
-    return int((front == path.num_cells - 1).int().argmax())
+    return int((front >= max(confirmed)).int().argmax())
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
@@ -363,6 +363,10 @@ def _bank(
     offsets = np.cumsum([0, *map(len, small)])
     frames, bins = torch.cat(list(small)), torch.cat(list(places))
     telling = torch.cat([says(run, config.bandwidth) for run in small])
+    moments = [different_moments(run, DIFFERENT * config.bandwidth) for run in small]
+    is_moment = torch.zeros(len(frames), dtype=torch.bool)
+    for found, offset in zip(moments, offsets, strict=False):
+        is_moment[found + int(offset)] = True
     order = bins.argsort(stable=True)
     edges = torch.searchsorted(bins[order], torch.arange(len(shared) + 1)).tolist()
     kept: list[int] = []
@@ -373,7 +377,8 @@ def _bank(
             if len(kept) > first:
                 apart = (frames[kept[first:]] - frames[frame]).square().sum(dim=1)
                 nearest = int(apart.argmin())
-                if apart[nearest] < 0.1 * config.bandwidth or len(kept) - first >= BIN_ROWS:
+                full = len(kept) - first >= BIN_ROWS and not is_moment[frame]
+                if apart[nearest] < 0.1 * config.bandwidth or full:
                     stands_for[frame] = first + nearest
                     continue
             stands_for[frame] = len(kept)
@@ -385,7 +390,6 @@ def _bank(
     )
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
-    moments = [different_moments(run, DIFFERENT * config.bandwidth) for run in small]
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
     return PathModel(
         config, frames[rows], bins[rows], telling, shared, *_trails(shows, bins[rows]), pictures
@@ -404,6 +408,7 @@ def _trails(
     shows = torch.cat(list(runs))
     # A run that stops early is not at the end for it: what it leaves out is left.
     left = [torch.arange(len(run)).flip(0) + last - bins[run[-1]] for run in runs]
+    whole = torch.cat([torch.full((len(run),), bool(bins[run[-1]] == last)) for run in runs])
     order = bins[shows].argsort(stable=True)
     where = torch.empty_like(order)
     where[order] = torch.arange(len(order))
@@ -411,6 +416,8 @@ def _trails(
     following = where.roll(-1)
     following[ends] = where[ends]
     following, places = following[order], bins[shows[order]]
-    stops = (following == torch.arange(len(order))) & (places < last)  # others go on from there
-    following[stops] = torch.searchsorted(places, places[stops] + 1)
+    # Where a run stops early others go on: those that come to the end, or it might go round.
+    stops = (following == torch.arange(len(order))) & (places < last)
+    onward = whole[order].nonzero()[:, 0]
+    following[stops] = onward[torch.searchsorted(places[onward], places[stops] + 1)]
     return shows[order], following, torch.cat(left)[order]

@@ -11,8 +11,8 @@ from models.path import NOWHERE, SKIPPED, PathModel
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
 
-#: Bins that the followed run may be away from the place, and pictures in a row that it may not
-#: show, before another is followed.
+#: Bins that a followed run that does not show the screen may be away from the place, and pictures
+#: in a row that it may not show, before others are followed wherever they are near the place.
 AWAY, PATIENCE = 32, 32
 
 #: What a follower knows of each trajectory, in the order in which it is saved.

@@ -31,10 +31,10 @@ CELLS, LANDMARKS, LANDMARKS_A_CELL = 2048, 8192, 8
 #: along the way out would be taken for the way out undone.
 JUMPS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 BACK = 0.125
-#: Moments that a followed run may be found ahead of where it was; bins to either side of a place
-#: where another is looked for, and bandwidths within which one of its frames has to be near.
+#: Moments that a followed run may be found ahead of where it was, and bins another one; bins to
+#: either side of a place where that is looked for, and bandwidths within which its frame is near.
 SKIPPED, GUIDE_BINS, KNOWN = 8, 10, 4.0
-#: In every dimension of what was seen before anything was: far from any frame.
+#: In every dimension of no picture, such as what was seen before anything was: far from any frame.
 NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
@@ -130,7 +130,7 @@ class PathModel:
         self.start = int(left.masked_fill(~begins, torch.iinfo(torch.int64).max).argmin())
         self.shared_cells = torch.zeros(self.num_cells, dtype=torch.bool, device=bins.device)
         self.shared_cells[shared.nonzero()[:, 0] // self.bins_a_cell] = True
-        self.pace = max(1.0, config.pace / self.bins_a_cell)  # in cells, as the next
+        self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         self.limit = self.limits(config.missed)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -209,7 +209,7 @@ class PathModel:
         side = self.kernel.shape[-1] // 2
         moved = F.conv1d(F.pad(belief[:, None], (side, side)), self.kernel)[:, 0]
         stayed, moved = (1 - config.walk) * belief, config.walk * moved
-        unexpected = 1 - ((stayed + moved) * fits).sum(dim=1, keepdim=True)
+        unexpected = (1 - ((stayed + moved) * fits).sum(dim=1, keepdim=True)).clamp_min(0)
         ahead = (cells > peak) & (cells <= peak + self.leap)
         leaps = config.ahead / self.leap * ahead
         leaps = leaps + config.behind / peak.clamp_min(1) * (cells < peak)
@@ -278,7 +278,7 @@ class Pictures:
         # Plane by plane: those of a grey frame are the same, and near enough for zlib to see it.
         planes = (np.ascontiguousarray(frame.transpose(2, 0, 1)) for frame in frames)
         packed = [zlib.compress(frame, 3) for frame in planes]  # 6: a quarter less, thrice the time
-        data = torch.tensor(bytearray(b"".join(packed)), dtype=torch.uint8)
+        data = torch.from_numpy(np.frombuffer(bytearray(b"".join(packed)), dtype=np.uint8))
         return cls(data, torch.tensor([len(piece) for piece in packed]).long().cumsum(0))
 
     def __len__(self) -> int:
@@ -307,12 +307,21 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
     with fitting(file, KIND):
         config, state = PathConfig(**checkpoint["config"]), checkpoint["state_dict"]
         bins, shared = state["bins"], state["shared"]
+        ends, shows, dims = state["picture_ends"], state["shows"], FRAME_SHAPE[0] * FRAME_SHAPE[1]
         if (bins.diff() < 0).any() or not 0 <= int(bins[0]) <= int(bins[-1]) < len(shared):
             raise ValueError("its bins are out of order")
-        for name, count in (("shows", len(bins)), ("following", len(state["shows"]))):
+        for name, count in (("shows", len(bins)), ("following", len(shows))):
             if not 0 <= int(state[name].min()) <= int(state[name].max()) < count:
                 raise ValueError("it leads to moments that are not there")
-        if state["bank"].shape[1] * config.pool**2 != FRAME_SHAPE[0] * FRAME_SHAPE[1]:
+        if (bins[shows].diff() < 0).any():
+            raise ValueError("its moments are out of order")
+        if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        pictures = Pictures(state["pictures"], state["picture_ends"])
+        sizes = len(bins), len(bins), len(bins), len(shows), int(ends[-1])
+        of = state["bank"], state["says"], ends, state["left"], state["pictures"]
+        if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
+            raise ValueError("its parts do not fit each other")
+        if not config.bandwidth > 0 or config.missed < 0:
+            raise ValueError("it compares nothing")
+        pictures = Pictures(state["pictures"], ends)
         return PathModel(config, *(state[name].to(device) for name in TENSORS), pictures)
