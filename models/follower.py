@@ -10,7 +10,6 @@ from models.path import NOWHERE, SKIPPED, PathModel
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
-
 #: Bins that a followed run that does not show the screen may be away from the place, and pictures
 #: in a row that it may not show, before others are followed wherever they are near the place.
 AWAY, PATIENCE = 32, 32
@@ -130,8 +129,7 @@ class Follower:
         up_to = torch.where(anywhere, path.num_bins, here + SKIPPED)
         if not shown.all():
             at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])
-            left = rows[~shown][known]
-            self.at[left] = at[known]
+            self.at[rows[~shown][known]] = at[known]
             self.astray[rows[~shown & anywhere]] = 0
 
     def _confirm(self, shown: torch.Tensor, rows: torch.Tensor) -> None:
