@@ -95,10 +95,10 @@ def main(args: Args) -> dict:
     # The path first: it tells at once where runs do not fit.
     path = fit_path([run.frames for run in train], reference, args.path_reach)
     followed = [follow_run(path, run.frames) for run in val]
-    if not path.shared.any():
+    if (path.limit == path.num_bins - 1).all():
         print(
-            "warning: no moment is shared by all runs, so nothing holds a place back from what was "
-            f"not seen: {too_little_data(runs) or 'are these runs of one game?'}"
+            "warning: two runs are too few to say what all show, so no place is held back from "
+            f"what was not seen: {too_little_data(runs) or 'are these runs of one game?'}"
         )
 
     torch.manual_seed(args.seed)
@@ -128,7 +128,7 @@ def main(args: Args) -> dict:
     metrics["path"] = ordering_metrics(followed, [run.fps for run in val]) | {
         "ends_at": [float(places[-1]) for places in followed],
         "bins": path.num_bins,
-        "shared_bins": int(path.shared.sum()),
+        "counts_on": float((path.limit - torch.arange(path.num_bins)).float().mean()),
         "bandwidth": path.config.bandwidth,
         "pace": path.config.pace,
     }

@@ -166,7 +166,7 @@ def main(args: Args) -> dict:
     results["path"] = {
         "bins": path.num_bins,
         "rows": len(path.bank),
-        "shared_bins": int(path.shared.sum()),
+        "counts_on": float((path.limit - torch.arange(path.num_bins)).float().mean()),
         "bandwidth": path.config.bandwidth,
         "pace": path.config.pace,
     }

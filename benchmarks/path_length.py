@@ -48,7 +48,7 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         bank,
         rows // FRAMES_A_BIN,
         torch.ones(len(bank)),
-        torch.from_numpy(rng.random(num_bins) < 0.5),
+        (torch.arange(num_bins) + 4).clamp(max=num_bins - 1),
         rows,
         torch.where(rows + FRAMES_A_BIN < len(bank), rows + FRAMES_A_BIN, rows),
         num_bins - 1 - rows // FRAMES_A_BIN,

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 
-from models.follower import Follower, moved_front
-from models.path import PathConfig, PathModel, Pictures, distances, thumbnails
+from models.follower import Follower
+from models.path import TELLING, PathConfig, PathModel, Pictures, distances, thumbnails
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
@@ -24,8 +24,8 @@ BAND = 2048
 #: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by
 #: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
-#: Bins around one in which a run has to show the same picture, for the moment to be shared.
-SHARED_WITHIN = 8
+#: Bins around one in which another run has to show the same picture, for it to be common.
+COMMON_WITHIN = 8
 
 
 def run_thumbnails(run: np.ndarray, pool: int, chunk: int = 256) -> torch.Tensor:
@@ -131,7 +131,7 @@ def align(
         near = apart.new_full((band,), torch.inf)
         near.scatter_reduce_(0, bins[rows] - start, apart, "amin")
         best = best + weight[t] * (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
-        known.append((near < bandwidth) & (weight[t] > 0.1))
+        known.append((near < bandwidth) & (weight[t] > TELLING))
         starts.append(start)
     way = [start + int(best.argmax())]
     for t in reversed(range(len(sources))):
@@ -179,88 +179,75 @@ def without_detours(
     return [number[place] for place in places]
 
 
-def shown_moments(
-    runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], num_bins: int, bandwidth: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which runs show which frames, each in about the same place: (runs, frames) bool.
+def common_frames(
+    runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], bandwidth: float
+) -> list[torch.Tensor]:
+    """Say which frames of each run another one shows too, in about the same place: (T,) bool each.
 
-    runs: each (T, dims); places: their bins, each (T,). The frames are those of all runs; returns
-    their bins too, (frames,), in order.
+    runs: each (T, dims); places: their bins, each (T,). The first and the last frame of each count
+    as such, and all of a run that is alone.
     """
-    bins, order = torch.cat(list(places)).sort()
-    frames = torch.cat(list(runs))[order]
-    edges = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
-    shown = torch.zeros(len(runs), len(frames), dtype=torch.bool)
+    if len(runs) < 2:
+        return [torch.ones(len(run), dtype=torch.bool) for run in runs]
+    num_bins = 1 + max(int(place.max()) for place in places)
+    common = []
     for i, (run, place) in enumerate(zip(runs, places, strict=True)):
-        for frame, bin in zip(run, place.tolist(), strict=True):
-            low, high = max(0, bin - SHARED_WITHIN), min(num_bins, bin + SHARED_WITHIN + 1)
-            rows = slice(edges[low], edges[high])
-            shown[i, rows] |= (frames[rows] - frame).square().sum(dim=1) < bandwidth
-    return shown, bins
+        bins, order = torch.cat([p for j, p in enumerate(places) if j != i]).sort()
+        frames = torch.cat([r for j, r in enumerate(runs) if j != i])[order]
+        edges = torch.searchsorted(bins, torch.arange(num_bins + 1))
+        first = edges[(place - COMMON_WITHIN).clamp(min=0)].tolist()
+        last = edges[(place + COMMON_WITHIN + 1).clamp(max=num_bins)].tolist()
+        shown = [
+            bool(((frames[begin:end] - frame).square().sum(dim=1) < bandwidth).any())
+            for frame, begin, end in zip(run, first, last, strict=True)
+        ]
+        shown[0] = shown[-1] = True
+        common.append(torch.tensor(shown))
+    return common
 
 
-def shared_moments(shown: torch.Tensor, bins: torch.Tensor, num_bins: int) -> torch.Tensor:
-    """Say which bins (bins,) bool have a picture that all runs show (`shown_moments`).
+def counting_limits(
+    config: PathConfig, runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """Return the bin up to which a belief counts once a bin was shown, (bins,) int64.
 
-    With fewer than three runs none does: what two have in common may be chance.
+    A trajectory may leave out as much as three in four of the runs do: there are other ways. It
+    may pass unseen as much as half of the runs do, each followed along a path of the others, as
+    another player would be: some of what these show is on its screen between two frames only, or
+    never, as it has another companion. With fewer than three runs all counts: what two have in
+    common may be chance.
     """
-    shared = torch.zeros(num_bins, dtype=torch.bool)
-    if len(shown) >= 3:
-        shared[bins[shown.all(dim=0)]] = True
-    return shared
-
-
-def moments_missed(
-    config: PathConfig,
-    runs: Sequence[torch.Tensor],
-    places: Sequence[torch.Tensor],
-    shown: torch.Tensor,
-    bins: torch.Tensor,
-) -> int:
-    """Return how many shared moments in a row have to be passed unseen, to follow the runs.
-
-    Each run in turn is followed along a path of the others, as another player would be: some of
-    what those share was on its screen between two frames only, or not at all.
-    """
-    num_bins = 1 + int(bins.max())
-    missed = []
+    num_bins = 1 + max(int(place.max()) for place in places)
+    last = torch.full((num_bins,), num_bins - 1)
+    if len(runs) < 3:
+        return last
+    telling = [says(run, config.bandwidth) for run in runs]
+    left_out, unseen = np.full((2, len(runs), num_bins), np.nan)
     for i, run in enumerate(runs):
         others = [j for j in range(len(runs)) if j != i]
-        shared = shared_moments(shown[others], bins, num_bins)
-        if not shared.any():
-            continue
         place, order = torch.cat([places[j] for j in others]).sort()
-        frames = torch.cat([runs[j] for j in others])[order]
-        telling = torch.cat([says(runs[j], config.bandwidth) for j in others])[order]
+        frames, tells = (torch.cat([part[j] for j in others])[order] for part in (runs, telling))
         none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
-        free = replace(config, missed=num_bins)
-        path = PathModel(free, frames, place, telling, shared, none, none, none, nothing)
-        follower, confirmed = Follower(path, 1), []
+        path = PathModel(config, frames, place, tells, last, none, none, none, nothing)
+        follower, shown = Follower(path, 1), torch.zeros(path.num_cells, dtype=torch.bool)
         for frame in run:
             follower.follow(frame[None], torch.tensor([0]))
-            confirmed.append(int(follower.confirmed[0]))
-        missed.append(_missed_on_the_way(path, confirmed))
-    return int(np.quantile(missed, 0.75, method="higher")) if missed else 0
-
-
-def _missed_on_the_way(path: PathModel, confirmed: list[int]) -> int:
-    """Return how many shared moments in a row are passed unseen, to come as far as was shown.
-
-    confirmed: cells in the order in which they were shown, -1 for none.
-    """
-    most = int(path.shared_cells.sum()) + 1
-    limits = torch.stack([path.limits(missed) for missed in range(most)])  # (most, cells)
-    front = limits[:, 0]
-    beyond = shown_beyond = torch.zeros_like(front)
-    for cell in confirmed:
-        if cell >= 0:
-            before = torch.where(cell <= front, cell, -1)
-            furthest, limit = torch.full_like(front, cell), limits[:, cell]
-            front, beyond, shown_beyond = moved_front(
-                *(front, beyond, shown_beyond, before, furthest, limit, limit),
-                path.config.elsewhere,
-            )
-    return int((front >= max(confirmed)).int().argmax())
+            shown |= follower.shown[0]
+        bins = shown.nonzero()[:, 0].numpy() * path.bins_a_cell
+        at = np.arange(int(bins[-1]) if len(bins) else 0)
+        unseen[i, at] = then = bins[np.searchsorted(bins, at, side="right")]
+        until = places[i][news(run, config.bandwidth)].sort().values.numpy()
+        between = np.searchsorted(until, then) - np.searchsorted(until, at, side="right")
+        left_out[i, at] = np.where(2 * between < then - at, then, at + 1)
+    limits = []
+    for passed, share in ((left_out, 0.75), (unseen, 0.5)):
+        passed[0, np.isnan(passed).all(axis=0)] = num_bins - 1  # that no run comes to
+        limits.append(np.nanquantile(passed, share, axis=0, method="higher"))
+    limit = torch.from_numpy(np.maximum(*limits)).long() + config.missed
+    # Who leaves a way some bins sooner than runs do may also come out so many sooner.
+    slope = torch.arange(0, 2 * num_bins, 2)
+    sooner = (limit - slope).flip(0).cummax(dim=0).values.flip(0)
+    return (sooner + slope).clamp(max=num_bins - 1)
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
@@ -342,14 +329,10 @@ def make_path(
 ) -> PathModel:
     """Build a path from runs, each (T, 144, 160, 3) uint8, that are aligned."""
     small, places, bandwidth = aligned.small, aligned.places, aligned.bandwidth
-    num_bins = 1 + max(int(place.max()) for place in places)
     config = PathConfig(
         bandwidth=bandwidth, pace=recorded_pace(places), pool=aligned.pool, reach=reach
     )
-    shown, bins = shown_moments(small, places, num_bins, bandwidth)
-    missed = moments_missed(config, small, places, shown, bins)
-    config = replace(config, missed=max(missed, config.missed))
-    return _bank(config, runs, small, places, shared_moments(shown, bins, num_bins))
+    return _bank(config, runs, small, places, counting_limits(config, small, places))
 
 
 def _bank(
@@ -357,18 +340,20 @@ def _bank(
     runs: Sequence[np.ndarray],
     small: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
-    shared: torch.Tensor,
+    limit: torch.Tensor,
 ) -> PathModel:
     """Put all frames in one bank by bin, those that look the same in one bin once."""
     offsets = np.cumsum([0, *map(len, small)])
     frames, bins = torch.cat(list(small)), torch.cat(list(places))
     telling = torch.cat([says(run, config.bandwidth) for run in small])
     moments = [different_moments(run, DIFFERENT * config.bandwidth) for run in small]
+    common = common_frames(small, places, config.bandwidth)
+    common = [frames[found] for frames, found in zip(common, moments, strict=True)]
     is_moment = torch.zeros(len(frames), dtype=torch.bool)
     for found, offset in zip(moments, offsets, strict=False):
         is_moment[found + int(offset)] = True
     order = bins.argsort(stable=True)
-    edges = torch.searchsorted(bins[order], torch.arange(len(shared) + 1)).tolist()
+    edges = torch.searchsorted(bins[order], torch.arange(len(limit) + 1)).tolist()
     kept: list[int] = []
     stands_for = torch.zeros(len(frames), dtype=torch.int64)  # frame -> row of the bank
     for begin, end in pairwise(edges):
@@ -391,18 +376,19 @@ def _bank(
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
-    return PathModel(
-        config, frames[rows], bins[rows], telling, shared, *_trails(shows, bins[rows]), pictures
-    )
+    trails = _trails(shows, common, bins[rows])
+    return PathModel(config, frames[rows], bins[rows], telling, limit, *trails, pictures)
 
 
 def _trails(
-    runs: Sequence[torch.Tensor], bins: torch.Tensor
+    runs: Sequence[torch.Tensor], common: Sequence[torch.Tensor], bins: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Put the moments of all runs, rows of a bank with `bins`, in order of bins.
 
     Returns their rows, which moment follows each, and how many are left until its run's end, all
-    (moments,).
+    (moments,). A `common` moment is followed by the next common one, if that is near: what a run
+    shows alone, such as a box half drawn or a menu that it happened to open, is nothing to lead
+    others to, but leads on those who are there.
     """
     last = int(bins[-1])
     shows = torch.cat(list(runs))
@@ -412,12 +398,24 @@ def _trails(
     order = bins[shows].argsort(stable=True)
     where = torch.empty_like(order)
     where[order] = torch.arange(len(order))
-    ends = torch.tensor([len(run) for run in runs]).cumsum(0) - 1
-    following = where.roll(-1)
-    following[ends] = where[ends]
-    following, places = following[order], bins[shows[order]]
+    begins = np.cumsum([0, *map(len, runs)])
+    after = [
+        _next_moments(part, bins[run]) + int(begin)
+        for run, part, begin in zip(runs, common, begins, strict=False)
+    ]
+    following, places = where[torch.cat(after)][order], bins[shows[order]]
     # Where a run stops early others go on: those that come to the end, or it might go round.
     stops = (following == torch.arange(len(order))) & (places < last)
     onward = whole[order].nonzero()[:, 0]
     following[stops] = onward[torch.searchsorted(places[onward], places[stops] + 1)]
     return shows[order], following, torch.cat(left)[order]
+
+
+def _next_moments(common: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Return which moment of a run follows each, (moments,), by bools and bins, both (moments,)."""
+    step, last = torch.arange(len(common)), len(common) - 1
+    next_one = (step + 1).clamp(max=last)
+    common_from = torch.where(common, step, last).flip(0).cummin(dim=0).values.flip(0)
+    next_common = common_from[next_one]
+    near = (places[next_common] - places).abs() <= COMMON_WITHIN
+    return torch.where(common & near, next_common, next_one)

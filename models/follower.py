@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.path import NOWHERE, SKIPPED, PathModel
+from models.path import NOWHERE, SKIPPED, TELLING, PathModel
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
@@ -21,8 +21,8 @@ SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "a
 class Follower:
     """Beliefs of N trajectories about where on a path they are, each over all its cells.
 
-    What is believed beyond `front` does not count: there, shared moments were not shown that come
-    before. That a run took another way is found once it has shown as many more of them beyond. Nor
+    What is believed beyond `front` does not count: what comes before was passed unseen, more of it
+    than runs pass. That a trajectory took another way is found once it has shown enough beyond. Nor
     does what no run could have reached in the time.
     """
 
@@ -32,7 +32,7 @@ class Follower:
         self.belief = torch.zeros(num, path.num_cells, device=device)
         self.seen = torch.zeros(num, path.bank.shape[1], device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
-        self.confirmed = torch.zeros(num, dtype=torch.int64, device=device)  # cell, -1: none
+        self.shown = torch.zeros_like(self.belief, dtype=torch.bool)  # by the last new picture
         for name in SCALARS:
             setattr(self, name, torch.zeros(num, dtype=torch.int64, device=device))
         self.reset(torch.arange(num))
@@ -44,8 +44,8 @@ class Follower:
         self.seen[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
-        self.sure[rows], self.confirmed[rows], self.at[rows] = False, -1, self.path.start
-        self.front[rows] = self.path.limit[0]
+        self.sure[rows], self.shown[rows], self.at[rows] = False, False, self.path.start
+        self.front[rows] = self.path.cell_limit[0]
 
     def save(self, rows: torch.Tensor) -> torch.Tensor:
         """Return all that is known of trajectories `rows` (B,), (B, numbers) float32 on the CPU."""
@@ -58,8 +58,8 @@ class Follower:
         sizes = (self.path.num_cells, self.seen.shape[1], len(SCALARS), 1)
         belief, seen, scalars, sure = saved.to(self.belief.device).split(sizes, dim=1)
         self.belief[rows], self.seen[rows] = belief, seen
-        for name, values in zip(SCALARS, scalars.long().unbind(dim=1), strict=True):
-            getattr(self, name)[rows] = values
+        for name, values in zip(SCALARS, scalars.unbind(dim=1), strict=True):
+            getattr(self, name)[rows] = values.long()
         self.sure[rows] = sure[:, 0].bool()
 
     @property
@@ -99,6 +99,7 @@ class Follower:
         """
         path = self.path
         new = (x - self.seen[rows]).square().sum(dim=1) >= path.config.bandwidth
+        self.shown[rows] = False
         x, rows = x[new], rows[new]
         if not len(rows):
             return
@@ -106,9 +107,13 @@ class Follower:
         near, says = path.compare(x)
         self.belief[rows] = belief = path.update(self.belief[rows], near, says)
         alike = near < path.config.bandwidth
-        # A picture that stays for some cells shows them all.
-        shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & path.shared_cells
-        self._confirm(torch.where(shown, torch.arange(path.num_cells).to(rows), -1), rows)
+        # A picture that stays for some cells shows them all; one that recurs, none.
+        shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
+        self.shown[rows] = shown
+        cells = torch.arange(path.num_cells).to(rows)
+        self._confirm(
+            torch.where(shown, cells, -1), torch.where(alike, cells, path.num_cells), rows
+        )
 
         place = belief.argmax(dim=1)
         certain = (alike & (_around(belief) > 0.8)).gather(1, place[:, None])[:, 0]
@@ -132,15 +137,25 @@ class Follower:
             self.at[rows[~shown][known]] = at[known]
             self.astray[rows[~shown & anywhere]] = 0
 
-    def _confirm(self, shown: torch.Tensor, rows: torch.Tensor) -> None:
-        """Move the fronts of trajectories (B,) that show shared moments, cells (B, cells) or -1."""
-        front = self.front[rows]
+    def _confirm(self, shown: torch.Tensor, alike: torch.Tensor, rows: torch.Tensor) -> None:
+        """Move the fronts of trajectories (B,) that show cells, (B, cells), -1 where not.
+
+        As many as `elsewhere` beyond the front, each further than the last, move it there: of
+        pictures that are recorded only beyond. alike: cells that look like the frame, else none.
+        """
+        front, limit = self.front[rows], self.path.cell_limit
+        beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
         before = shown.masked_fill(shown > front[:, None], -1).amax(dim=1)
-        self.confirmed[rows] = furthest = shown.amax(dim=1)
-        known = (front, self.beyond[rows], self.shown_beyond[rows])
-        limit, elsewhere = self.path.limit, self.path.config.elsewhere
-        known = moved_front(*known, before, furthest, limit[before], limit[furthest], elsewhere)
-        self.front[rows], self.beyond[rows], self.shown_beyond[rows] = known
+        furthest = shown.amax(dim=1)
+        back = before >= 0
+        front = torch.where(back, torch.maximum(front, limit[before]), front)
+        again = back | (furthest > front) & (furthest < beyond - SLACK)
+        beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
+        new = (furthest > front) & (furthest > beyond) & (alike.amin(dim=1) > front)
+        shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
+        far = new & (shown_beyond >= self.path.config.elsewhere)
+        self.front[rows] = torch.where(far, limit[furthest], front)
+        self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond
 
     def _counts_to(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the cell up to which what is believed counts, (B,): as far as trajectories have
@@ -172,7 +187,7 @@ class Follower:
         self.seen[rows] = x
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
-        self.front[rows] = path.limit[place]
+        self.front[rows] = path.cell_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
         self.at[rows], _ = path.choose_run(x, place, everywhere)
 
@@ -184,32 +199,6 @@ class Follower:
 def _around(belief: torch.Tensor) -> torch.Tensor:
     """Return the sums of beliefs (B, cells) within three cells, (B, cells)."""
     return F.avg_pool1d(belief[:, None], 7, 1, 3)[:, 0] * 7
-
-
-def moved_front(
-    front: torch.Tensor,
-    beyond: torch.Tensor,
-    shown_beyond: torch.Tensor,
-    before: torch.Tensor,
-    furthest: torch.Tensor,
-    limit_before: torch.Tensor,
-    limit_furthest: torch.Tensor,
-    elsewhere: int,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the front, the furthest cell shown beyond it, and how many were, all (B,).
-
-    `before` is a shared cell shown up to the front, `furthest` one shown anywhere, -1 for none,
-    each with the limit that it sets. As many as `elsewhere` beyond the front, each further than the
-    last, move it there.
-    """
-    back = before >= 0
-    front = torch.where(back, torch.maximum(front, limit_before), front)
-    again = back | (furthest > front) & (furthest < beyond - SLACK)
-    beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
-    new = (furthest > front) & (furthest > beyond)
-    shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
-    front = torch.where(new & (shown_beyond >= elsewhere), limit_furthest, front)
-    return front, beyond, shown_beyond
 
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ one before. The others are aligned with it, and all frames are kept as the bank,
 A new frame is compared with frames of all the path, and Bayes' rule carries a belief of where it is
 along the trajectory. What is believed has to be shown: a frame unlike any recorded one says
 nothing, one that its run shows often says little, a move counts as far as the frame fits where it
-leads, and what all runs show is not passed by not seeing it.
+leads, and what runs do not pass unseen is not passed by not seeing it.
 """
 
 import math
@@ -34,12 +34,14 @@ BACK = 0.125
 #: Moments that a followed run may be found ahead of where it was, and bins another one; bins to
 #: either side of a place where that is looked for, and bandwidths within which its frame is near.
 SKIPPED, GUIDE_BINS, KNOWN = 8, 10, 4.0
+#: Less than this says nothing of the place: a picture that its run shows four times or more.
+TELLING = 0.1
 #: In every dimension of no picture, such as what was seen before anything was: far from any frame.
 NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "says", "shared", "shows", "following", "left")
+TENSORS = ("bank", "bins", "says", "limit", "shows", "following", "left")
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ class PathConfig:
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
     missed: int = 2
-    """shared moments in a row that may be passed without being seen: what the runs do, or two"""
+    """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
-    elsewhere: int = 16
-    """shared moments to be shown, each further than the last, before a place beyond what may be
-    passed counts"""
+    elsewhere: int = 12
+    """moments to be shown that are recorded only beyond what may be passed, each further than the
+    last, before a place there counts"""
     lost_after: int = 3
     """unsure steps after which a place counts as lost"""
 
@@ -101,22 +103,23 @@ class PathModel:
         bank: torch.Tensor,
         bins: torch.Tensor,
         says: torch.Tensor,
-        shared: torch.Tensor,
+        limit: torch.Tensor,
         shows: torch.Tensor,
         following: torch.Tensor,
         left: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, says: (M,); shared: (bins,); the others: (moments,).
+        """bank: (M, dims) thumbnails; bins, says: (M,); limit: (bins,); the others: (moments,).
 
-        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `shared`
-        says which bins all runs show. The moments of all runs, in order of bins: the row that each
-        `shows`, the moment `following` in its run (itself at the end), how many are `left`.
+        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `limit`
+        is the bin up to which a belief counts once a bin was shown. The moments of all runs, in
+        order of bins: the row that each `shows`, the moment `following` in its run (itself at the
+        end), how many are `left`.
         """
         self.config, self.pictures = config, pictures
-        self.bank, self.bins, self.says, self.shared = bank, bins, says, shared
+        self.bank, self.bins, self.says, self.limit = bank, bins, says, limit
         self.shows, self.following, self.left = shows, following, left
-        self.num_bins = len(shared)
+        self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
         self.num_cells = -(-self.num_bins // self.bins_a_cell)
         rows = self._choose_landmarks()
@@ -127,12 +130,13 @@ class PathModel:
         self._first_moment = torch.searchsorted(bins[shows], edges)  # (bins + 1,)
         begins = bins[shows] <= GUIDE_BINS
         begins[following[following != torch.arange(len(shows)).to(shows)]] = False
+        begins &= bins[shows] == bins[shows[begins.nonzero()[0, 0]]]  # the first of them
         self.start = int(left.masked_fill(~begins, torch.iinfo(torch.int64).max).argmin())
-        self.shared_cells = torch.zeros(self.num_cells, dtype=torch.bool, device=bins.device)
-        self.shared_cells[shared.nonzero()[:, 0] // self.bins_a_cell] = True
+        cells = torch.arange(self.num_bins, device=bins.device) // self.bins_a_cell
+        self.cell_limit = torch.zeros(self.num_cells).to(limit)
+        self.cell_limit.scatter_reduce_(0, cells, limit // self.bins_a_cell, "amax")
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
-        self.limit = self.limits(config.missed)
         # A convolution turns its kernel round: what moves on comes from the bins before.
         kernel = torch.tensor([*JUMPS[::-1], 0.0, *(BACK * jump for jump in JUMPS)])
         self.kernel = (kernel / kernel.sum()).to(bank)[None, None]
@@ -141,16 +145,6 @@ class PathModel:
         """Return a copy with another config, or other tensors (TENSORS)."""
         kept = [tensors.get(name, getattr(self, name)) for name in TENSORS]
         return PathModel(config or self.config, *kept, self.pictures)
-
-    def limits(self, missed: int) -> torch.Tensor:
-        """Return how far a belief counts once a cell is confirmed, (cells,).
-
-        `missed` is how many shared moments in a row may be passed unseen.
-        """
-        shared = self.shared_cells.nonzero()[:, 0]
-        after = torch.searchsorted(shared, torch.arange(self.num_cells).to(shared), right=True)
-        last = torch.full((missed + 1,), self.num_cells - 1).to(shared)
-        return torch.cat([shared, last])[after + missed]
 
     def thumbnails(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the thumbnails of frames (B, 144, 160, 3) uint8: (B, dims) float32."""
@@ -306,13 +300,15 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
     checkpoint = load_checkpoint(file, KIND)
     with fitting(file, KIND):
         config, state = PathConfig(**checkpoint["config"]), checkpoint["state_dict"]
-        bins, shared = state["bins"], state["shared"]
+        bins, limit = state["bins"], state["limit"]
         ends, shows, dims = state["picture_ends"], state["shows"], FRAME_SHAPE[0] * FRAME_SHAPE[1]
-        if (bins.diff() < 0).any() or not 0 <= int(bins[0]) <= int(bins[-1]) < len(shared):
+        if (bins.diff() < 0).any() or not 0 <= int(bins[0]) <= int(bins[-1]) < len(limit):
             raise ValueError("its bins are out of order")
         for name, count in (("shows", len(bins)), ("following", len(shows))):
             if not 0 <= int(state[name].min()) <= int(state[name].max()) < count:
                 raise ValueError("it leads to moments that are not there")
+        if not 0 <= int(limit.min()) <= int(limit.max()) < len(limit):
+            raise ValueError("what it counts lies beyond its end")
         if (bins[shows].diff() < 0).any():
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:

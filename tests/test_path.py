@@ -10,11 +10,10 @@ import torch
 from models.alignment import (
     BANDWIDTHS,
     align,
+    common_frames,
     different_frames,
     find_bandwidth,
     fit_path,
-    shared_moments,
-    shown_moments,
     without_detours,
 )
 from models.checkpoint import ArtefactError
@@ -62,7 +61,9 @@ def places(path, names):
 
 def test_the_reference_is_cut_into_its_moments(path):
     assert path.num_bins == LENGTH
-    assert path.shared.all() and len(path.bank) == LENGTH
+    assert len(path.bank) == LENGTH
+    expected = np.minimum(np.arange(LENGTH) + 1 + path.config.missed, LENGTH - 1)
+    assert path.limit.tolist() == expected.tolist()  # all show all
     assert path.shows.tolist() == [row for row in range(LENGTH) for _ in range(3)]  # three runs
     assert path.shows[path.following].tolist() == [min(r + 1, LENGTH - 1) for r in path.shows]
     assert path.left.tolist() == [LENGTH - 1 - row for row in path.shows]
@@ -96,9 +97,9 @@ def test_the_picture_seen_before_is_no_news(path):
 
 def test_pictures_that_are_found_nowhere_else_tell_the_lost_where_they_are(runs, path):
     strange, names = [f"strange {i}" for i in range(10)], run_names()
-    few_shared = fit_path(runs[:2])
-    assert abs(places(few_shared, [*names[:20], *strange, *names[35:38]])[-1] - 37) < 1
-    assert places(few_shared, [*names[:20], *strange, *names[70:73]])[-1] < 20  # too fast
+    free = fit_path(runs[:2])
+    assert abs(places(free, [*names[:20], *strange, *names[35:38]])[-1] - 37) < 1
+    assert places(free, [*names[:20], *strange, *names[70:73]])[-1] < 20  # too fast
     # Much was not shown.
     assert places(path, [*names[:20], *strange, *names[35:38]])[-1] < 20
 
@@ -142,7 +143,7 @@ def test_a_menu_opened_and_closed_for_ever_does_not_pay():
     assert np.abs(moving[58:] - moving[52:-6]).max() < 0.1  # a round of it gains nothing
 
 
-def test_what_all_runs_show_is_not_passed_by_not_seeing_it(path):
+def test_what_runs_do_not_pass_unseen_is_not_passed_by_not_seeing_it(path):
     """A stretch of moments left out: the place stays before it however long one looks beyond."""
     names = run_names()
     beyond = names[52:60]
@@ -152,6 +153,21 @@ def test_what_all_runs_show_is_not_passed_by_not_seeing_it(path):
     assert followed.max() < limit + 0.01
     few_left_out = places(path, names[:40] + names[43:])
     assert few_left_out[-1] > LENGTH - 2
+
+
+@pytest.mark.parametrize("way", ["leaves it out", "shows it by pictures of its own"])
+def test_what_is_left_out_by_some_may_be_and_what_they_do_in_their_own_way_may_not(runs, way):
+    """Such as a bakery that they do not visit, and another companion that they choose."""
+    names = run_names()
+    others = [f"companion {i}" for i in range(20)] if way != "leaves it out" else []
+    two = [film([*names[:30], *others, *names[50:]])] * 2
+    path = fit_path([*runs, *two], reference=0)
+    followed = places(path, [*names[:30], *names[50:58], *names[57:49:-1]])
+    if others:
+        assert followed.max() < 30 + path.config.missed + 1
+        assert places(path, [*names[:30], *others, *names[50:]])[-1] > LENGTH - 2
+    else:
+        assert abs(followed[37] - 57) < 1
 
 
 def test_the_end_seen_early_does_not_pay(path):
@@ -179,10 +195,10 @@ def test_a_defeat_is_followed_back_and_forth_again(path):
 
 
 def test_a_place_is_not_further_than_the_recorded_pace_allows():
-    """No shared moments to hold it back: two runs are too few to say what all would show."""
+    """Nothing else holds it back: two runs are too few to say what all would show."""
     names = run_names(200)
     path = fit_path([film(names)])
-    assert not path.shared.any() and path.config.pace == 1
+    assert (path.limit == 199).all() and path.config.pace == 1
     path = path.changed(replace(path.config, leap=200))
     followed = places(path, names[:20] + names[120:140])
     elapsed = np.arange(1, 21)
@@ -365,7 +381,7 @@ def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike
     bins = path.bins[nearest].numpy()
     assert (np.diff(bins) >= 0).all() and abs(bins[40] - 40) <= 1
     assert len(path.bank) == LENGTH + 20  # the second run on it added nothing
-    assert not path.shared[30:50].any() and path.shared[:29].all()
+    assert path.limit[:-3].tolist() == list(range(3, LENGTH))  # neither way passes it unseen
 
 
 def test_a_detour_of_the_reference_is_no_height_of_the_path():
@@ -380,14 +396,19 @@ def test_a_detour_of_the_reference_is_no_height_of_the_path():
     assert (renumbered[0].diff() >= 0).all() and renumbered[1][-1] == 21
 
 
-def test_shared_is_what_every_run_shows_about_there():
-    x = torch.eye(40)
-    runs = [x[:20], x[:20], x[[*range(10), *range(30, 35), *range(15, 20)]]]
-    places = [torch.arange(20)] * 3
-    shown, bins = shown_moments(runs, places, 20, 2.5e-4)
-    shared = shared_moments(shown, bins, 20)
-    assert shared.tolist() == [True] * 10 + [False] * 5 + [True] * 5
-    assert not shared_moments(shown[:2], bins, 20).any()
+def test_common_is_what_another_run_shows_about_there():
+    x = torch.eye(60)
+    runs = [
+        x[:20],
+        x[[*range(10), *range(30, 35), *range(15, 20)]],
+        x[[*range(40, 50), *range(10)]],
+    ]
+    places = [torch.arange(20)] * 2 + [torch.arange(10, 30)]
+    common = common_frames(runs, places, 2.5e-4)
+    assert common[0].tolist() == [True] * 10 + [False] * 5 + [True] * 5
+    assert common[1].tolist() == common[0].tolist()
+    assert common[2].tolist() == [True] + [False] * 18 + [True]  # its ends; the rest is far away
+    assert all(shown.all() for shown in common_frames(runs[:1], places[:1], 2.5e-4))
 
 
 def test_the_bandwidth_is_the_noise_between_runs():
@@ -418,7 +439,7 @@ def test_a_file_that_compares_by_other_squares_than_it_holds_is_refused(path, tm
         load_path(tmp_path / "path.pkl")
 
 
-@pytest.mark.parametrize("part", ["bins", "says", "shows", "following", "left"])
+@pytest.mark.parametrize("part", ["bins", "says", "limit", "shows", "following", "left"])
 def test_a_file_whose_parts_do_not_fit_each_other_is_refused(path, tmp_path, part):
     path = path.changed()
     setattr(path, part, getattr(path, part)[:-1].flip(0))
@@ -445,19 +466,16 @@ def test_what_shows_nothing_is_refused():
         fit_path([film(["same"] * 30)])
 
 
-def test_what_is_shown_elsewhere_passes_no_shared_moments_unseen():
-    """Getting lost on purpose, over and over, and showing only what not all runs show."""
-    names = run_names(200)
-    one = fit_path([film(names)])
-    shared = torch.arange(200) % 4 == 0
-    path = one.changed(shared=shared)
-    tricky = names[:41]
-    for at in range(41, 190, 9):
-        tricky += [f"strange {at} {i}" for i in range(6)]
-        tricky += [name for i, name in enumerate(names[at : at + 9], at) if i % 4]
-    followed = places(path, tricky)
-    assert followed.max() <= path.limit[40] + 1
-    assert places(path, names)[-1] > 198
+def test_to_turn_round_on_an_errand_is_not_to_come_back_with_it():
+    """The way back looks like the way out: what it shows says less than what comes once."""
+    way = [f"way {i}" for i in range(40)]
+    names = [*run_names(10), *way, *(f"errand {i}" for i in range(20)), *way[::-1]]
+    names += [f"beyond {i}" for i in range(20)]
+    path = fit_path([film(names)] * 3)
+    for turn in (15, 25, 35):
+        turned = places(path, [*names[: 10 + turn], *way[:turn][::-1], *names[9::-1]])
+        assert turned.max() < 10 + turn + 4
+    assert places(path, names)[-1] > len(names) - 2
 
 
 def test_walking_backwards_beyond_what_was_passed_proves_nothing(path):
@@ -474,7 +492,8 @@ def test_a_recording_that_stops_early_is_no_dead_end(runs):
     for name in names[:40]:
         follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("moment 40"))
-    assert path.config.missed == 2  # what it did not come to, it did not miss
+    # What it did not come to, it did not miss.
+    assert path.limit[: LENGTH - 3].tolist() == list(range(3, LENGTH))
     moment = torch.arange(len(path.shows))
     assert ((path.following != moment) | (path.bins[path.shows] == path.num_bins - 1)).all()
 
