@@ -1,7 +1,9 @@
 """The policy: what is seen and what the runs show next, then heads for action and value."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,14 @@ class Outlook:
         fits = shifts(latents.flatten(0, 1), goals.flatten(0, 1))
         return cls(goals, place, fits.unflatten(0, place.shape))
 
+    @classmethod
+    def together(cls, looks: Sequence["Outlook"]) -> "Outlook | None":
+        """Put sequences beside each other, those of the first before those of the next."""
+        if not looks:
+            return None
+        parts = zip(*((look.goals, look.place, look.fits) for look in looks), strict=True)
+        return cls(*(torch.cat(part, dim=1) for part in parts))
+
     def of_envs(self, rows: torch.Tensor) -> "Outlook":
         """Return the part of sequences `rows` (B,)."""
         return Outlook(self.goals[:, rows], self.place[:, rows], self.fits[:, rows])
@@ -88,7 +98,7 @@ class ActorCritic(nn.Module):
             )
         self.first = _orthogonal(nn.Linear(features, hidden), 2**0.5)
         self.second = _orthogonal(nn.Linear(hidden + extra, hidden), 2**0.5)
-        self.gru = nn.GRUCell(hidden, hidden) if config.gru else None
+        self.gru = nn.GRU(hidden, hidden) if config.gru else None
         self.policy_head = _orthogonal(nn.Linear(hidden, config.num_actions), 0.01)
         self.value_head = _orthogonal(nn.Linear(hidden + 1, 1), 1.0)
 
@@ -121,14 +131,24 @@ class ActorCritic(nn.Module):
             features = torch.cat([features, place, outlook.fits.flatten(0, 1)], dim=1)
         features = F.silu(self.second(features)).unflatten(0, (T, B))
         if self.gru:
-            steps = []
-            for feature, start in zip(features, starts, strict=True):
-                memory = self.gru(feature, memory * ~start[:, None])
-                steps.append(memory)
-            features = torch.stack(steps)
+            features, memory = self._remember(features, starts, memory)
         paid = features.new_zeros(T, B) if paid is None else paid
         values = self.value_head(torch.cat([features, paid[..., None]], dim=-1)).squeeze(-1)
         return self.policy_head(features), values, memory
+
+    def _remember(
+        self, features: torch.Tensor, starts: torch.Tensor, memory: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the GRU over features (T, B, hidden), from one start of an episode to the next."""
+        begins = starts.any(dim=1).nonzero()[:, 0].tolist()
+        edges = [0, *(step for step in begins if step), len(features)]
+        pieces = []
+        for begin, end in pairwise(edges):
+            memory = memory * ~starts[begin, :, None]
+            piece, memory = self.gru(features[begin:end], memory[None].contiguous())
+            pieces.append(piece)
+            memory = memory[0]
+        return torch.cat(pieces), memory
 
     @staticmethod
     def _place_features(place: torch.Tensor) -> torch.Tensor:

@@ -6,16 +6,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.path import NOWHERE, SKIPPED, TELLING, PathModel
+from models.path import NOWHERE, TELLING, PathModel
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
-#: Bins that a followed run that does not show the screen may be away from the place, and pictures
-#: in a row that it may not show, before others are followed wherever they are near the place.
-AWAY, PATIENCE = 32, 32
+#: Bins that a followed run may be away from the place, before another is followed there.
+AWAY = 32
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
-SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "astray")
+SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was")
 
 
 class Follower:
@@ -44,7 +43,8 @@ class Follower:
         self.seen[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
-        self.sure[rows], self.shown[rows], self.at[rows] = False, False, self.path.start
+        self.sure[rows], self.shown[rows] = False, False
+        self.at[rows] = self.was[rows] = self.path.start
         self.front[rows] = self.path.cell_limit[0]
 
     def save(self, rows: torch.Tensor) -> torch.Tensor:
@@ -111,9 +111,8 @@ class Follower:
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
         self.shown[rows] = shown
         cells = torch.arange(path.num_cells).to(rows)
-        self._confirm(
-            torch.where(shown, cells, -1), torch.where(alike, cells, path.num_cells), rows
-        )
+        first = torch.where(alike, cells, path.num_cells).amin(dim=1)
+        self._confirm(torch.where(shown, cells, -1), first, rows)
 
         place = belief.argmax(dim=1)
         certain = (alike & (_around(belief) > 0.8)).gather(1, place[:, None])[:, 0]
@@ -121,27 +120,36 @@ class Follower:
         self.since[rows] = torch.where(sure, 0, self.since[rows] + 1)
         self.place[rows] = torch.where(sure, place, self.place[rows])
         self.been[rows] = torch.maximum(self.been[rows], self.place[rows])
-        self._watch(x, rows, torch.minimum(place, self.front[rows]))
+        self._watch(x, rows, torch.minimum(place, self.front[rows]), first)
 
-    def _watch(self, x: torch.Tensor, rows: torch.Tensor, place: torch.Tensor) -> None:
-        """Go on in the runs that trajectories (B,) follow, or follow others near their `place`."""
-        path = self.path
-        self.at[rows], shown = path.watch(x, self.at[rows])
-        self.astray[rows] = torch.where(shown, 0, self.astray[rows] + 1)
-        here = path.bins[path.shows[self.at[rows]]]
-        anywhere = (here - place * path.bins_a_cell).abs() > AWAY
-        anywhere |= self.astray[rows] > PATIENCE
-        up_to = torch.where(anywhere, path.num_bins, here + SKIPPED)
+    def _watch(
+        self, x: torch.Tensor, rows: torch.Tensor, place: torch.Tensor, first: torch.Tensor
+    ) -> None:
+        """Go on in the runs that trajectories (B,) follow, or follow others near their `place`.
+
+        first: (B,) the first cell that looks like the frame. What looks like a cell up to where the
+        followed run is leads no further: going in looks like coming out. Nor does anything lead
+        beyond what counts.
+        """
+        path, at = self.path, self.at[rows]
+        on, shown = path.watch(x, at, self.was[rows])
+        self.was[rows] = torch.where(on == at, self.was[rows], at)
+        self.at[rows] = on
+        here = path.bins[path.shows[on]]
+        onward = first * path.bins_a_cell > here
+        onward |= (here - place * path.bins_a_cell).abs() > AWAY
+        up_to = torch.where(onward, path.num_bins, here)
+        up_to = torch.minimum(up_to, (self.front[rows] + 1) * path.bins_a_cell - 1)
         if not shown.all():
             at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])
-            self.at[rows[~shown][known]] = at[known]
-            self.astray[rows[~shown & anywhere]] = 0
+            chosen = rows[~shown][known]
+            self.at[chosen] = self.was[chosen] = at[known]
 
-    def _confirm(self, shown: torch.Tensor, alike: torch.Tensor, rows: torch.Tensor) -> None:
+    def _confirm(self, shown: torch.Tensor, first: torch.Tensor, rows: torch.Tensor) -> None:
         """Move the fronts of trajectories (B,) that show cells, (B, cells), -1 where not.
 
-        As many as `elsewhere` beyond the front, each further than the last, move it there: of
-        pictures that are recorded only beyond. alike: cells that look like the frame, else none.
+        As many as `elsewhere` beyond the front, each further than the last, move it there, if they
+        are of pictures that are recorded only beyond. first: (B,) cells, as in `_watch`.
         """
         front, limit = self.front[rows], self.path.cell_limit
         beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
@@ -151,7 +159,7 @@ class Follower:
         front = torch.where(back, torch.maximum(front, limit[before]), front)
         again = back | (furthest > front) & (furthest < beyond - SLACK)
         beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
-        new = (furthest > front) & (furthest > beyond) & (alike.amin(dim=1) > front)
+        new = (furthest > front) & (furthest > beyond) & (first > front)
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
         far = new & (shown_beyond >= self.path.config.elsewhere)
         self.front[rows] = torch.where(far, limit[furthest], front)
@@ -190,6 +198,7 @@ class Follower:
         self.front[rows] = path.cell_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
         self.at[rows], _ = path.choose_run(x, place, everywhere)
+        self.was[rows] = self.at[rows]
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:
         """Say which trajectories have been unsure for so long that their place is lost, (B,)."""

@@ -31,9 +31,9 @@ CELLS, LANDMARKS, LANDMARKS_A_CELL = 2048, 8192, 8
 #: along the way out would be taken for the way out undone.
 JUMPS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 BACK = 0.125
-#: Moments that a followed run may be found ahead of where it was, and bins another one; bins to
-#: either side of a place where that is looked for, and bandwidths within which its frame is near.
-SKIPPED, GUIDE_BINS, KNOWN = 8, 10, 4.0
+#: Bins to either side of a place where runs are looked for to be followed, and bandwidths within
+#: which a frame of theirs is near.
+GUIDE_BINS, KNOWN = 10, 4.0
 #: Less than this says nothing of the place: a picture that its run shows four times or more.
 TELLING = 0.1
 #: In every dimension of no picture, such as what was seen before anything was: far from any frame.
@@ -210,18 +210,23 @@ class PathModel:
         updated = (stayed + moved + unexpected * leaps) * shown + anywhere * belief
         return updated / updated.sum(dim=1, keepdim=True)
 
-    def watch(self, x: torch.Tensor, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def watch(
+        self, x: torch.Tensor, at: torch.Tensor, was: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Go on along the runs that trajectories follow, at moments `at` (B,), to what they show.
 
-        x: (B, dims) thumbnails. Of the next moments the first that looks like the frame; if none
-        does, the run waits. Returns the moments, and whether one did, both (B,).
+        x: (B, dims) thumbnails. Of the moments up to the last goal the first that looks like the
+        frame; if none does, the run waits. It does so, too, at what it showed before, `was` (B,): a
+        text box that closes is no way back. Returns the moments, and whether one of them looks like
+        the frame, both (B,).
         """
         ahead = [at]
-        for _ in range(SKIPPED):
+        for _ in range(GOALS[-1]):
             ahead.append(self.following[ahead[-1]])
-        ahead = torch.stack(ahead, dim=1)
+        ahead = torch.stack([*ahead, was], dim=1)
         apart = (self.bank[self.shows[ahead]] - x[:, None]).square().sum(dim=2)
         alike = apart < self.config.bandwidth
+        ahead[:, -1] = at
         first = alike.int().argmax(dim=1, keepdim=True)  # the moment itself, if none is
         return ahead.gather(1, first)[:, 0], alike.any(dim=1)
 

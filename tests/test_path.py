@@ -235,8 +235,9 @@ def test_the_guide_leads_to_what_is_done_in_a_house_and_not_out_of_it():
     follower, row = Follower(path, 1), torch.tensor([0])
     for names, expected in (
         ([*street, *room[:3]], "room 3"),
-        ([room[1]], "room 2"),  # turned back
-        ([room[2], "strange", "stranger"], "room 3"),  # it waits
+        ([room[1]], "room 3"),  # a step back: it waits
+        ([room[0]], "room 1"),  # turned back
+        ([*room[1:3], "strange", "stranger"], "room 3"),  # it waits
         (room[3:], "errand 0"),
         (errand, "room 3"),
         ([room[3], room[2]], "room 1"),
