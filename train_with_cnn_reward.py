@@ -112,8 +112,8 @@ class Args(CurriculumConfig):
     """gradient norm at which gradients are clipped"""
     hidden: Width = 256
     """width of the policy's hidden layers"""
-    gru: bool = False
-    """give the policy a recurrent memory"""
+    gru: bool = True
+    """give the policy a recurrent memory: what was done shows on few screens"""
 
     # --- running
     seed: Seed = 0

@@ -101,7 +101,7 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "habit": lambda args: {},
     "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", all_says)},
     "random-encoder": lambda args: {"pretrained_encoder": random_encoder(args)},
-    "gru": lambda args: {"gru": True},
+    "no-memory": lambda args: {"gru": False},
     "following-alone": lambda args: {"progress_scale": 0.0, "time_penalty": 0.0},
     "return-filter-0.8": lambda args: {"return_filter": 0.8},
     "no-curriculum": lambda args: {"fresh_share": 1.0},

@@ -149,7 +149,8 @@ def test_truncation_is_by_steps_and_restarts_the_environment(args):
 
 
 def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monkeypatch):
-    agent = training_script.make_agent(replace(args, episode_steps=6, start_movie=INTRO), GAME)
+    args = replace(args, gru=False, episode_steps=6, start_movie=INTRO)
+    agent = training_script.make_agent(args, GAME)
     restart, last_frames, last_paid = agent.envs.restart, [], []
     last_goals, last_places = [], []
     follower = agent.envs.progress.follower
@@ -188,7 +189,7 @@ def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monk
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"gru": True}, {"finetune_encoder": True, "epochs": 1}, {"guide": "none"}]
+    "changes", [{}, {"gru": False}, {"finetune_encoder": True, "epochs": 1}, {"guide": "none"}]
 )
 def test_a_resumed_run_continues_exactly(args, changes):
     args = replace(args, **changes)
@@ -336,10 +337,11 @@ def test_filtered_segments_teach_the_value_but_not_the_policy(args):
     T, N = rollout.rewards.shape
     kept = torch.tensor([True, True, True, False])
     advantages, returns = torch.randn(T, N), torch.randn(T, N)
-    outlook, _ = agent._outlooks(rollout)
-    for rows, teaches_policy in (([3], False), ([0], True)):
+    looks = agent._outlooks(rollout)
+    for rows, teaches_policy in ((torch.tensor([3]), False), (torch.tensor([0]), True)):
         agent.optimizer.zero_grad()
-        loss, _ = agent._loss(rollout, torch.tensor(rows), outlook, advantages, returns, kept)
+        logits, values, _ = agent._see(rollout, rows, *looks)
+        loss, _ = agent._loss(logits, values, rollout, rows, advantages, returns, kept)
         loss.backward()
         assert agent.policy.policy_head.weight.grad.any() == teaches_policy
         assert agent.policy.value_head.weight.grad.any()
