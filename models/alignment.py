@@ -185,7 +185,8 @@ def common_frames(
     """Say which frames of each run another one shows too, in about the same place: (T,) bool each.
 
     runs: each (T, dims); places: their bins, each (T,). The first and the last frame of each count
-    as such, and all of a run that is alone.
+    as such, and all of a run that is alone. Others are no proof of having come somewhere: a menu
+    that one player happened to open there can be opened without having done what came before.
     """
     if len(runs) < 2:
         return [torch.ones(len(run), dtype=torch.bool) for run in runs]
@@ -207,10 +208,14 @@ def common_frames(
 
 
 def counting_limits(
-    config: PathConfig, runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor]
+    config: PathConfig,
+    runs: Sequence[torch.Tensor],
+    places: Sequence[torch.Tensor],
+    common: Sequence[torch.Tensor],
 ) -> torch.Tensor:
     """Return the bin up to which a belief counts once a bin was shown, (bins,) int64.
 
+    runs: each (T, dims); places, common: the bins of their frames, and `common_frames`, each (T,).
     A trajectory may leave out as much as three in four of the runs do: there are other ways. It
     may pass unseen as much as half of the runs do, each followed along a path of the others, as
     another player would be: some of what these show is on its screen between two frames only, or
@@ -226,9 +231,10 @@ def counting_limits(
     for i, run in enumerate(runs):
         others = [j for j in range(len(runs)) if j != i]
         place, order = torch.cat([places[j] for j in others]).sort()
-        frames, tells = (torch.cat([part[j] for j in others])[order] for part in (runs, telling))
+        parts = runs, telling, common
+        frames, tells, also = (torch.cat([part[j] for j in others])[order] for part in parts)
         none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
-        path = PathModel(config, frames, place, tells, last, none, none, none, nothing)
+        path = PathModel(config, frames, place, tells, also, last, none, none, none, nothing)
         follower, shown = Follower(path, 1), torch.zeros(path.num_cells, dtype=torch.bool)
         for frame in run:
             follower.follow(frame[None], torch.tensor([0]))
@@ -332,7 +338,9 @@ def make_path(
     config = PathConfig(
         bandwidth=bandwidth, pace=recorded_pace(places), pool=aligned.pool, reach=reach
     )
-    return _bank(config, runs, small, places, counting_limits(config, small, places))
+    common = common_frames(small, places, bandwidth)
+    limit = counting_limits(config, small, places, common)
+    return _bank(config, runs, small, places, common, limit)
 
 
 def _bank(
@@ -340,6 +348,7 @@ def _bank(
     runs: Sequence[np.ndarray],
     small: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
+    common: Sequence[torch.Tensor],
     limit: torch.Tensor,
 ) -> PathModel:
     """Put all frames in one bank by bin, those that look the same in one bin once."""
@@ -347,8 +356,6 @@ def _bank(
     frames, bins = torch.cat(list(small)), torch.cat(list(places))
     telling = torch.cat([says(run, config.bandwidth) for run in small])
     moments = [different_moments(run, DIFFERENT * config.bandwidth) for run in small]
-    common = common_frames(small, places, config.bandwidth)
-    common = [frames[found] for frames, found in zip(common, moments, strict=True)]
     is_moment = torch.zeros(len(frames), dtype=torch.bool)
     for found, offset in zip(moments, offsets, strict=False):
         is_moment[found + int(offset)] = True
@@ -375,9 +382,11 @@ def _bank(
     )
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
+    also = torch.bincount(stands_for, torch.cat(list(common)), minlength=len(rows)) > 0
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
-    trails = _trails(shows, common, bins[rows])
-    return PathModel(config, frames[rows], bins[rows], telling, limit, *trails, pictures)
+    is_common = [part[found] for part, found in zip(common, moments, strict=True)]
+    trails = _trails(shows, is_common, bins[rows])
+    return PathModel(config, frames[rows], bins[rows], telling, also, limit, *trails, pictures)
 
 
 def _trails(

@@ -104,15 +104,15 @@ class Follower:
         if not len(rows):
             return
         self.seen[rows] = x
-        near, says = path.compare(x)
+        near, common, says = path.compare(x)
         self.belief[rows] = belief = path.update(self.belief[rows], near, says)
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
-        self.shown[rows] = shown
+        self.shown[rows] = proven = shown & (common < path.config.bandwidth)
         cells = torch.arange(path.num_cells).to(rows)
         first = torch.where(alike, cells, path.num_cells).amin(dim=1)
-        self._confirm(torch.where(shown, cells, -1), first, rows)
+        self._confirm(*(torch.where(part, cells, -1) for part in (proven, shown)), first, rows)
 
         place = belief.argmax(dim=1)
         certain = (alike & (_around(belief) > 0.8)).gather(1, place[:, None])[:, 0]
@@ -145,15 +145,18 @@ class Follower:
             chosen = rows[~shown][known]
             self.at[chosen] = self.was[chosen] = at[known]
 
-    def _confirm(self, shown: torch.Tensor, first: torch.Tensor, rows: torch.Tensor) -> None:
-        """Move the fronts of trajectories (B,) that show cells, (B, cells), -1 where not.
+    def _confirm(
+        self, proven: torch.Tensor, shown: torch.Tensor, first: torch.Tensor, rows: torch.Tensor
+    ) -> None:
+        """Move the fronts of trajectories (B,) that show cells, both (B, cells), -1 where not.
 
-        As many as `elsewhere` beyond the front, each further than the last, move it there, if they
-        are of pictures that are recorded only beyond. first: (B,) cells, as in `_watch`.
+        Up to the front, what more than one run shows proves that a trajectory has come there. As
+        many as `elsewhere` beyond, each further than the last, move the front there, if they are of
+        pictures that are recorded only beyond. first: (B,) cells, as in `_watch`.
         """
         front, limit = self.front[rows], self.path.cell_limit
         beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
-        before = shown.masked_fill(shown > front[:, None], -1).amax(dim=1)
+        before = proven.masked_fill(proven > front[:, None], -1).amax(dim=1)
         furthest = shown.amax(dim=1)
         back = before >= 0
         front = torch.where(back, torch.maximum(front, limit[before]), front)
@@ -178,7 +181,7 @@ class Follower:
 
     def agrees(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Say whether frames x (B, dims) look like the places of `rows` (B,), (B,) bool."""
-        near, _ = self.path.compare(x)
+        near, _, _ = self.path.compare(x)
         peak = self.belief[rows].argmax(dim=1, keepdim=True)
         return near.gather(1, peak)[:, 0] < self.path.config.bandwidth
 

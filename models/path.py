@@ -41,7 +41,7 @@ NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "says", "limit", "shows", "following", "left")
+TENSORS = ("bank", "bins", "says", "common", "limit", "shows", "following", "left")
 
 
 @dataclass(frozen=True)
@@ -103,21 +103,23 @@ class PathModel:
         bank: torch.Tensor,
         bins: torch.Tensor,
         says: torch.Tensor,
+        common: torch.Tensor,
         limit: torch.Tensor,
         shows: torch.Tensor,
         following: torch.Tensor,
         left: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, says: (M,); limit: (bins,); the others: (moments,).
+        """bank: (M, dims) thumbnails; bins, says, common: (M,); limit: (bins,); then (moments,).
 
-        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `limit`
-        is the bin up to which a belief counts once a bin was shown. The moments of all runs, in
-        order of bins: the row that each `shows`, the moment `following` in its run (itself at the
-        end), how many are `left`.
+        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `common`
+        ones are shown by more than one run, and prove that a trajectory has come there; `limit` is
+        the bin up to which a belief counts once a bin was shown. The moments of all runs, in order
+        of bins: the row that each `shows`, the moment `following` in its run (itself at the end),
+        how many are `left`.
         """
         self.config, self.pictures = config, pictures
-        self.bank, self.bins, self.says, self.limit = bank, bins, says, limit
+        self.bank, self.bins, self.says, self.common, self.limit = bank, bins, says, common, limit
         self.shows, self.following, self.left = shows, following, left
         self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
@@ -125,6 +127,7 @@ class PathModel:
         rows = self._choose_landmarks()
         self.landmarks, self._landmark_says = bank[rows], says[rows]
         self.landmarks[rows < 0] = NOWHERE
+        self._of_one_run = torch.where(common[rows], 0.0, torch.inf).to(bank)
         self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
         edges = torch.arange(self.num_bins + 1, device=bins.device)
         self._first_moment = torch.searchsorted(bins[shows], edges)  # (bins + 1,)
@@ -169,11 +172,12 @@ class PathModel:
                 apart = torch.minimum(apart, (bank - bank[row]).square().sum(dim=1).cpu())
         return chosen.to(self.bins)
 
-    def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Compare thumbnails (B, dims) with the landmarks.
 
-        Returns the distance to each cell, (B, cells): to its nearest landmark; and how much the
-        frames say about the place, (B, 1): what the landmark most like them does.
+        Returns the distance to each cell, (B, cells): to its nearest landmark; likewise to its
+        nearest common one; and how much the frames say about the place, (B, 1): what the landmark
+        most like them does.
         """
         landmarks = self.landmarks.flatten(0, 1)
         distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
@@ -181,8 +185,11 @@ class PathModel:
         near = distance.amin(dim=1)
         cell = near.argmin(dim=1)
         which = distance[torch.arange(len(x)), :, cell].argmin(dim=1)
-        near = (near + x.square().sum(dim=1, keepdim=True)).clamp_min(0)
-        return near, self._landmark_says[which, cell][:, None]
+        common = (distance + self._of_one_run).amin(dim=1)
+        near, common = (
+            (part + x.square().sum(dim=1, keepdim=True)).clamp_min(0) for part in (near, common)
+        )
+        return near, common, self._landmark_says[which, cell][:, None]
 
     def everywhere(self, x: torch.Tensor) -> torch.Tensor:
         """Return the distances of thumbnails (B, dims) to all rows, (B, M)."""
@@ -318,8 +325,9 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        sizes = len(bins), len(bins), len(bins), len(shows), int(ends[-1])
-        of = state["bank"], state["says"], ends, state["left"], state["pictures"]
+        sizes = *(4 * [len(bins)]), len(shows), int(ends[-1])
+        of = *(state[name] for name in ("bank", "says", "common")), ends, state["left"]
+        of = *of, state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
         if not config.bandwidth > 0 or config.missed < 0:

@@ -320,7 +320,8 @@ def test_filtering_is_bayes_rule(path):
 
 def test_comparing_finds_each_cells_nearest_frame_and_what_it_says(path):
     x = path.thumbnails(torch.from_numpy(film(["moment 20", "moment 3"])))
-    near, says = path.compare(x)
+    near, common, says = path.compare(x)
+    assert torch.equal(near, common)  # its three runs show the same
     full = path.everywhere(x)
     for i in range(2):
         for cell in range(path.num_cells):
@@ -440,7 +441,7 @@ def test_a_file_that_compares_by_other_squares_than_it_holds_is_refused(path, tm
         load_path(tmp_path / "path.pkl")
 
 
-@pytest.mark.parametrize("part", ["bins", "says", "limit", "shows", "following", "left"])
+@pytest.mark.parametrize("part", ["bins", "says", "common", "limit", "shows", "following", "left"])
 def test_a_file_whose_parts_do_not_fit_each_other_is_refused(path, tmp_path, part):
     path = path.changed()
     setattr(path, part, getattr(path, part)[:-1].flip(0))
