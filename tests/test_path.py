@@ -170,6 +170,17 @@ def test_what_is_left_out_by_some_may_be_and_what_they_do_in_their_own_way_may_n
         assert abs(followed[37] - 57) < 1
 
 
+def test_what_one_run_shows_alone_proves_nothing(runs):
+    """A menu that it happened to open there can be opened by whoever left out what comes before."""
+    names = run_names()
+    path = fit_path([*runs, film([*names[:43], "menu", *names[43:]])], reference=0)
+    follower, fronts = Follower(path, 1), []
+    for name in [*names[:41], "menu", names[41]]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
+        fronts.append(int(follower.front[0]))
+    assert fronts[-2] == fronts[-3] == path.limit[40] and fronts[-1] == path.limit[41]
+
+
 def test_the_end_seen_early_does_not_pay(path):
     names = run_names()
     painting = names[-6:] * 20
