@@ -14,7 +14,7 @@ SLACK = 8
 AWAY = 32
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
-SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was")
+SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was", "off")
 
 
 class Follower:
@@ -64,8 +64,8 @@ class Follower:
 
     @property
     def goals(self) -> torch.Tensor:
-        """The rows that each trajectory is shown: what comes next, (N, goals)."""
-        return self.path.goals(self.at)
+        """The rows that each trajectory is shown, (N, goals): what comes next, or the way back."""
+        return self.path.goals(self.at, self.off > 0)
 
     def believed(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the expected fraction of the path, (B,) in [0, 1]."""
@@ -140,10 +140,12 @@ class Follower:
         onward |= (here - place * path.bins_a_cell).abs() > AWAY
         up_to = torch.where(onward, path.num_bins, here)
         up_to = torch.minimum(up_to, (self.front[rows] + 1) * path.bins_a_cell - 1)
+        self.off[rows] = (~shown).long()
         if not shown.all():
             at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])
             chosen = rows[~shown][known]
             self.at[chosen] = self.was[chosen] = at[known]
+            self.off[chosen] = 0
 
     def _confirm(
         self, proven: torch.Tensor, shown: torch.Tensor, first: torch.Tensor, rows: torch.Tensor

@@ -261,14 +261,20 @@ class PathModel:
         chosen = moments.gather(1, cost.argmin(dim=1, keepdim=True))[:, 0]
         return chosen, nearest[:, 0] < KNOWN * self.config.bandwidth
 
-    def goals(self, at: torch.Tensor) -> torch.Tensor:
-        """Return rows that show what comes after moments `at` (B,), (B, goals)."""
+    def goals(self, at: torch.Tensor, off: torch.Tensor) -> torch.Tensor:
+        """Return rows that show what comes after moments `at` (B,), (B, goals).
+
+        Of trajectories that are `off` (B,) the run the first is the moment itself: back to it.
+        """
         goals, steps = [], 0
+        back = at
         for goal in GOALS:
             while steps < goal:
                 at, steps = self.following[at], steps + 1
             goals.append(self.shows[at])
-        return torch.stack(goals, dim=1)
+        goals = torch.stack(goals, dim=1)
+        onward = torch.cat([self.shows[back][:, None], goals[:, :-1]], dim=1)
+        return torch.where(off[:, None], onward, goals)
 
 
 class Pictures:

@@ -104,13 +104,17 @@ def test_pictures_that_are_found_nowhere_else_tell_the_lost_where_they_are(runs,
     assert places(path, [*names[:20], *strange, *names[35:38]])[-1] < 20
 
 
-def test_goals_stay_where_nothing_near_is_recorded(path):
+def test_goals_lead_back_where_nothing_near_is_recorded(path):
+    """To where the followed run waits, and on from there as soon as that is on the screen."""
     follower, row = Follower(path, 1), torch.tensor([0])
     for name in run_names()[:30]:
         follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
     before = follower.goals.clone()
     for i in range(20):
         follower.follow(path.thumbnails(torch.from_numpy(film([f"strange {i}"]))), row)
+        for goal, expected in zip(follower.goals[0], ("moment 29", "moment 30"), strict=True):
+            np.testing.assert_array_equal(path.pictures[int(goal)], picture(expected))
+    follower.follow(path.thumbnails(torch.from_numpy(film(["moment 29"]))), row)
     assert torch.equal(follower.goals, before)
 
 
@@ -248,7 +252,7 @@ def test_the_guide_leads_to_what_is_done_in_a_house_and_not_out_of_it():
         ([*street, *room[:3]], "room 3"),
         ([room[1]], "room 3"),  # a step back: it waits
         ([room[0]], "room 1"),  # turned back
-        ([*room[1:3], "strange", "stranger"], "room 3"),  # it waits
+        ([*room[1:3], "strange", "stranger"], "room 2"),  # it waits, and leads back
         (room[3:], "errand 0"),
         (errand, "room 3"),
         ([room[3], room[2]], "room 1"),
