@@ -24,8 +24,9 @@ BAND = 2048
 #: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by
 #: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
-#: Bins around one in which another run has to show the same picture, for it to be common.
-COMMON_WITHIN = 8
+#: Bins around one in which another run has to show the same picture, for it to be common; share of
+#: the others that have to, for it to be a goal.
+COMMON_WITHIN, GOAL_SHARE = 8, 0.3
 
 
 def run_thumbnails(run: np.ndarray, pool: int, chunk: int = 256) -> torch.Tensor:
@@ -179,32 +180,38 @@ def without_detours(
     return [number[place] for place in places]
 
 
-def common_frames(
+def runs_that_show(
     runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], bandwidth: float
 ) -> list[torch.Tensor]:
-    """Say which frames of each run another one shows too, in about the same place: (T,) bool each.
+    """Return how many others show each frame of the runs too, in about the same place: (T,) each.
 
     runs: each (T, dims); places: their bins, each (T,). The first and the last frame of each count
-    as such, and all of a run that is alone. Others are no proof of having come somewhere: a menu
-    that one player happened to open there can be opened without having done what came before.
+    as shown by all, and so does all of a run that is alone.
     """
     if len(runs) < 2:
-        return [torch.ones(len(run), dtype=torch.bool) for run in runs]
+        return [torch.ones(len(run)) for run in runs]
     num_bins = 1 + max(int(place.max()) for place in places)
-    common = []
-    for i, (run, place) in enumerate(zip(runs, places, strict=True)):
-        bins, order = torch.cat([p for j, p in enumerate(places) if j != i]).sort()
-        frames = torch.cat([r for j, r in enumerate(runs) if j != i])[order]
+    sorted_runs = []
+    for run, place in zip(runs, places, strict=True):
+        bins, order = place.sort()
         edges = torch.searchsorted(bins, torch.arange(num_bins + 1))
-        first = edges[(place - COMMON_WITHIN).clamp(min=0)].tolist()
-        last = edges[(place + COMMON_WITHIN + 1).clamp(max=num_bins)].tolist()
-        shown = [
-            bool(((frames[begin:end] - frame).square().sum(dim=1) < bandwidth).any())
-            for frame, begin, end in zip(run, first, last, strict=True)
-        ]
-        shown[0] = shown[-1] = True
-        common.append(torch.tensor(shown))
-    return common
+        sorted_runs.append((run[order], edges))
+    counts = []
+    for i, (run, place) in enumerate(zip(runs, places, strict=True)):
+        low = (place - COMMON_WITHIN).clamp(min=0)
+        high = (place + COMMON_WITHIN + 1).clamp(max=num_bins)
+        shown_by = torch.zeros(len(run))
+        for frames, edges in sorted_runs[:i] + sorted_runs[i + 1 :]:
+            pieces = zip(run, edges[low].tolist(), edges[high].tolist(), strict=True)
+            shown_by += torch.tensor(
+                [
+                    float(((frames[begin:end] - x).square().sum(dim=1) < bandwidth).any())
+                    for x, begin, end in pieces
+                ]
+            )
+        shown_by[[0, -1]] = len(runs) - 1.0
+        counts.append(shown_by)
+    return counts
 
 
 def counting_limits(
@@ -215,7 +222,10 @@ def counting_limits(
 ) -> torch.Tensor:
     """Return the bin up to which a belief counts once a bin was shown, (bins,) int64.
 
-    runs: each (T, dims); places, common: the bins of their frames, and `common_frames`, each (T,).
+    runs: each (T, dims); places, common: the bins of their frames, and which of them others show,
+    each (T,). The rest is no proof of having come somewhere: a menu that one player happened to
+    open there can be opened without having done what came before.
+
     A trajectory may leave out as much as three in four of the runs do: there are other ways. It
     may pass unseen as much as half of the runs do, each followed along a path of the others, as
     another player would be: some of what these show is on its screen between two frames only, or
@@ -338,9 +348,9 @@ def make_path(
     config = PathConfig(
         bandwidth=bandwidth, pace=recorded_pace(places), pool=aligned.pool, reach=reach
     )
-    common = common_frames(small, places, bandwidth)
-    limit = counting_limits(config, small, places, common)
-    return _bank(config, runs, small, places, common, limit)
+    counts = runs_that_show(small, places, bandwidth)
+    limit = counting_limits(config, small, places, [count > 0 for count in counts])
+    return _bank(config, runs, small, places, counts, limit)
 
 
 def _bank(
@@ -348,7 +358,7 @@ def _bank(
     runs: Sequence[np.ndarray],
     small: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
-    common: Sequence[torch.Tensor],
+    counts: Sequence[torch.Tensor],
     limit: torch.Tensor,
 ) -> PathModel:
     """Put all frames in one bank by bin, those that look the same in one bin once."""
@@ -382,22 +392,23 @@ def _bank(
     )
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
-    also = torch.bincount(stands_for, torch.cat(list(common)), minlength=len(rows)) > 0
+    also = torch.bincount(stands_for, torch.cat(list(counts)), minlength=len(rows)) > 0
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
-    is_common = [part[found] for part, found in zip(common, moments, strict=True)]
-    trails = _trails(shows, is_common, bins[rows])
+    enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))
+    are_goals = [count[found] >= enough for count, found in zip(counts, moments, strict=True)]
+    trails = _trails(shows, are_goals, bins[rows])
     return PathModel(config, frames[rows], bins[rows], telling, also, limit, *trails, pictures)
 
 
 def _trails(
-    runs: Sequence[torch.Tensor], common: Sequence[torch.Tensor], bins: torch.Tensor
+    runs: Sequence[torch.Tensor], are_goals: Sequence[torch.Tensor], bins: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Put the moments of all runs, rows of a bank with `bins`, in order of bins.
 
     Returns their rows, which moment follows each, and how many are left until its run's end, all
-    (moments,). A `common` moment is followed by the next common one, if that is near: what a run
-    shows alone, such as a box half drawn or a menu that it happened to open, is nothing to lead
-    others to, but leads on those who are there.
+    (moments,). What is a goal is followed by the next one, if that is near: what hardly any other
+    run shows, such as a box half drawn, the instant of a fade, or a menu that a player happened to
+    open, is nothing to lead others to, but leads on those who are there.
     """
     last = int(bins[-1])
     shows = torch.cat(list(runs))
@@ -410,7 +421,7 @@ def _trails(
     begins = np.cumsum([0, *map(len, runs)])
     after = [
         _next_moments(part, bins[run]) + int(begin)
-        for run, part, begin in zip(runs, common, begins, strict=False)
+        for run, part, begin in zip(runs, are_goals, begins, strict=False)
     ]
     following, places = where[torch.cat(after)][order], bins[shows[order]]
     # Where a run stops early others go on: those that come to the end, or it might go round.
@@ -420,11 +431,11 @@ def _trails(
     return shows[order], following, torch.cat(left)[order]
 
 
-def _next_moments(common: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+def _next_moments(are_goals: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Return which moment of a run follows each, (moments,), by bools and bins, both (moments,)."""
-    step, last = torch.arange(len(common)), len(common) - 1
+    step, last = torch.arange(len(are_goals)), len(are_goals) - 1
     next_one = (step + 1).clamp(max=last)
-    common_from = torch.where(common, step, last).flip(0).cummin(dim=0).values.flip(0)
-    next_common = common_from[next_one]
-    near = (places[next_common] - places).abs() <= COMMON_WITHIN
-    return torch.where(common & near, next_common, next_one)
+    goal_from = torch.where(are_goals, step, last).flip(0).cummin(dim=0).values.flip(0)
+    next_goal = goal_from[next_one]
+    near = (places[next_goal] - places).abs() <= COMMON_WITHIN
+    return torch.where(are_goals & near, next_goal, next_one)

@@ -10,10 +10,10 @@ import torch
 from models.alignment import (
     BANDWIDTHS,
     align,
-    common_frames,
     different_frames,
     find_bandwidth,
     fit_path,
+    runs_that_show,
     without_detours,
 )
 from models.checkpoint import ArtefactError
@@ -413,7 +413,7 @@ def test_a_detour_of_the_reference_is_no_height_of_the_path():
     assert (renumbered[0].diff() >= 0).all() and renumbered[1][-1] == 21
 
 
-def test_common_is_what_another_run_shows_about_there():
+def test_it_is_counted_how_many_others_show_a_frame_about_there():
     x = torch.eye(60)
     runs = [
         x[:20],
@@ -421,11 +421,23 @@ def test_common_is_what_another_run_shows_about_there():
         x[[*range(40, 50), *range(10)]],
     ]
     places = [torch.arange(20)] * 2 + [torch.arange(10, 30)]
-    common = common_frames(runs, places, 2.5e-4)
-    assert common[0].tolist() == [True] * 10 + [False] * 5 + [True] * 5
-    assert common[1].tolist() == common[0].tolist()
-    assert common[2].tolist() == [True] + [False] * 18 + [True]  # its ends; the rest is far away
-    assert all(shown.all() for shown in common_frames(runs[:1], places[:1], 2.5e-4))
+    counts = runs_that_show(runs, places, 2.5e-4)
+    assert counts[0].tolist() == [2] + [1] * 9 + [0] * 5 + [1] * 4 + [2]  # its ends count for all
+    assert counts[1].tolist() == counts[0].tolist()
+    assert counts[2].tolist() == [2] + [0] * 18 + [2]  # the others show it, but far away
+    assert all(count.all() for count in runs_that_show(runs[:1], places[:1], 2.5e-4))
+
+
+def test_what_few_runs_caught_is_no_goal(runs):
+    """The instant of a fade that two of eight recordings have."""
+    names = run_names()
+    caught = film([*names[:40], "fade", *names[40:]])
+    path = fit_path([*[film(names)] * 6, caught, caught], reference=7)
+    follower = Follower(path, 1)
+    for name in names[:40]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
+    for goal in follower.goals[0].tolist():
+        assert not (path.pictures[goal] == picture("fade")).all()
 
 
 def test_the_bandwidth_is_the_noise_between_runs():
