@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from models.follower import Follower
 from models.path import TELLING, PathConfig, PathModel, Pictures, distances, thumbnails
@@ -24,6 +25,8 @@ BAND = 2048
 #: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by
 #: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
+#: Distance within which two texts are the same, and bins of one place.
+SAME_TEXT, PLACE = 2e-4, 32
 #: Bins around one in which another run has to show the same picture, for it to be common; share of
 #: the others that have to, for it to be a goal.
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
@@ -65,6 +68,40 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     return torch.cat(times).clamp_min(1).float().pow(-2)
 
 
+def text_part(thumbnails: torch.Tensor) -> torch.Tensor:
+    """Return the lower third of thumbnails (T, dims), where games print text, to be compared."""
+    return math.sqrt(3) * thumbnails[:, -(thumbnails.shape[1] // 3) :]
+
+
+def has_text(run: torch.Tensor) -> torch.Tensor:
+    """Say which frames of a run (T, dims) show a text, (T,) bool: what changed there by itself.
+
+    A box opens, and its text changes, under a picture that stays; where somebody walks all moves.
+    """
+    text, rest = text_part(run), run.clone()
+    rest[:, -text.shape[1] :] = 0
+    changes, moves = ((part.diff(dim=0).square().sum(dim=1) >= SAME_TEXT) for part in (text, rest))
+    has = torch.zeros(len(run), dtype=torch.bool)
+    for t in range(1, len(run)):
+        has[t] = ~moves[t - 1] if changes[t - 1] else has[t - 1]
+    return has
+
+
+def text_says(run: torch.Tensor, bank: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+    """Return how much the texts of a run say by themselves about where it is: (T,) in [0, 1].
+
+    run: (T, dims); bank: (M, dims) frames whose `bins` (M,) are known. A text says as much as a
+    picture does (`says`), over the square of the number of places where the bank has it, if any.
+    """
+    text, places = text_part(run), []
+    at = F.one_hot(bins // PLACE).to(bank)
+    for some in text.split(256):
+        alike = distances(some, text_part(bank)) < SAME_TEXT
+        places.append((alike.to(bank) @ at > 0).sum(dim=1))
+    known = torch.cat(places)
+    return (has_text(run) & (known > 0)) * says(text, SAME_TEXT) / known.clamp_min(1).square()
+
+
 def find_bandwidth(runs: Sequence[torch.Tensor]) -> float:
     """Return how far frames of the same picture lie apart, from runs, each (T, dims).
 
@@ -102,11 +139,14 @@ def align(
     bank: (M, dims) frames whose `bins` (M,) are known, in order of bins. Viterbi's algorithm in a
     band around the best place so far, with a price on each bin moved: a run that turns back must be
     let back, or what it then shows would count as further than it is. A picture weighs by what it
-    `says`, and only while it is new. Between frames that the bank knows the others lie evenly:
-    another way to the same place rises, a corner off the way does not.
+    `says`, and only while it is new; a text likewise, whatever picture it stands under. Between
+    frames that the bank knows the others lie evenly: another way to the same place rises, a corner
+    off the way does not.
     """
-    new = news(run, bandwidth)
+    new, text, texts = news(run, bandwidth), text_part(run), text_part(bank)
     weight = says(run, bandwidth) * new
+    telling = text_says(run, bank, bins) * news(text, SAME_TEXT)
+    weight = torch.maximum(weight, telling)
     band = min(BAND, num_bins)
     first_row = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
     squared = bank.square().sum(dim=1)
@@ -129,6 +169,9 @@ def align(
             sources.append(source.int())
         rows = slice(first_row[start], first_row[start + band])
         apart = (frame.square().sum() + squared[rows] - 2 * bank[rows] @ frame).clamp_min(0)
+        if telling[t] > TELLING:
+            alike = distances(text[t : t + 1], texts[rows])[0] * max(1.0, bandwidth / SAME_TEXT)
+            apart = torch.minimum(apart, alike)
         near = apart.new_full((band,), torch.inf)
         near.scatter_reduce_(0, bins[rows] - start, apart, "amin")
         best = best + weight[t] * (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
@@ -227,10 +270,10 @@ def counting_limits(
     open there can be opened without having done what came before.
 
     A trajectory may leave out as much as three in four of the runs do: there are other ways. It
-    may pass unseen as much as half of the runs do, each followed along a path of the others, as
-    another player would be: some of what these show is on its screen between two frames only, or
-    never, as it has another companion. With fewer than three runs all counts: what two have in
-    common may be chance.
+    may pass unseen as much as any run does, each followed along a path of the others, as another
+    player would be: some of what these show is on its screen between two frames only, or never, as
+    it has another companion. With fewer than three runs all counts: what two have in common may be
+    chance.
     """
     num_bins = 1 + max(int(place.max()) for place in places)
     last = torch.full((num_bins,), num_bins - 1)
@@ -255,15 +298,14 @@ def counting_limits(
         until = places[i][news(run, config.bandwidth)].sort().values.numpy()
         between = np.searchsorted(until, then) - np.searchsorted(until, at, side="right")
         left_out[i, at] = np.where(2 * between < then - at, then, at + 1)
-    limits = []
-    for passed, share in ((left_out, 0.75), (unseen, 0.5)):
+    for passed in (left_out, unseen):
         passed[0, np.isnan(passed).all(axis=0)] = num_bins - 1  # that no run comes to
-        limits.append(np.nanquantile(passed, share, axis=0, method="higher"))
-    limit = torch.from_numpy(np.maximum(*limits)).long() + config.missed
+    left_out = np.nanquantile(left_out, 0.75, axis=0, method="higher")
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
-    slope = torch.arange(0, 2 * num_bins, 2)
-    sooner = (limit - slope).flip(0).cummax(dim=0).values.flip(0)
-    return (sooner + slope).clamp(max=num_bins - 1)
+    slope = np.arange(0, 2 * num_bins, 2)
+    left_out = np.maximum.accumulate((left_out - slope)[::-1])[::-1] + slope
+    limit = np.maximum(left_out, np.nanmax(unseen, axis=0)) + config.missed
+    return torch.from_numpy(limit).long().clamp(max=num_bins - 1)
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:

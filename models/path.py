@@ -64,7 +64,7 @@ class PathConfig:
     """bins that a leap leads ahead at most"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
-    missed: int = 2
+    missed: int = 1
     """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""

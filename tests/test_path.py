@@ -10,10 +10,14 @@ import torch
 from models.alignment import (
     BANDWIDTHS,
     align,
+    align_runs,
     different_frames,
     find_bandwidth,
     fit_path,
+    has_text,
+    run_thumbnails,
     runs_that_show,
+    text_says,
     without_detours,
 )
 from models.checkpoint import ArtefactError
@@ -172,6 +176,13 @@ def test_what_is_left_out_by_some_may_be_and_what_they_do_in_their_own_way_may_n
         assert places(path, [*names[:30], *others, *names[50:]])[-1] > LENGTH - 2
     else:
         assert abs(followed[37] - 57) < 1
+
+
+def test_what_any_run_passes_unseen_may_be_and_no_more_by_leaving_the_way_sooner(runs):
+    names, own = run_names(), [f"own {i}" for i in range(10)]
+    path = fit_path([*runs, film([*names[:30], *own, *names[40:]])], reference=0)
+    assert 40 <= path.limit[29] - path.config.missed <= 41
+    assert path.limit[28] == 29 + path.config.missed
 
 
 def test_what_one_run_shows_alone_proves_nothing(runs):
@@ -377,6 +388,53 @@ def test_lingering_straying_and_turning_back_are_not_progress():
         assert (way[40:70] <= 40).all()
 
 
+def with_text(above, text):
+    """A picture with the lower third, where texts are, of another."""
+    frame = picture(above)
+    frame[96:] = picture(text)[96:]
+    return frame
+
+
+def test_a_text_is_what_changes_below_while_the_rest_stays():
+    street = [picture(f"street {i}") for i in range(5)]
+    talk = [with_text("street 4", f"text {i}") for i in range(3) for _ in range(2)]
+    away = [picture(f"road {i}") for i in range(5)]
+    found = has_text(run_thumbnails(np.stack([*street, *talk, *away]), 16))
+    assert found.tolist() == 5 * [False] + 6 * [True] + 5 * [False]
+
+
+def test_what_is_said_is_aligned_whatever_it_is_said_under():
+    """One runs in, talks in the doorway and lingers; another lingers first, talks in a corner."""
+
+    def run(before, where, after):
+        street, road = ([picture(f"{name} {i}") for i in range(20)] for name in ("street", "road"))
+        rooms = [[picture(f"{where} {i}") for i in range(n)] for n in (before, after)]
+        return np.stack(
+            [*street, *rooms[0]]
+            + [with_text(f"{where} {before - 1}", f"text {i}") for i in range(4)]
+            + [*rooms[1][before:], *road]
+        )
+
+    aligned = align_runs([run(2, "doorway", 32), run(30, "corner", 34)], 0)
+    for i in range(4):
+        assert aligned.places[1][50 + i] == aligned.places[0][22 + i]
+
+
+def test_a_text_that_is_shown_in_many_places_says_little():
+    """A text of one place says all, of three a ninth; scenery that looks like one nothing."""
+    walk = run_thumbnails(film([f"walk {i}" for i in range(200)]), 16)
+    bank = torch.from_numpy(np.stack([picture(f"walk {i}") for i in range(200)]))
+    for at, text in ((20, "once"), (40, "often"), (120, "often"), (190, "often")):
+        bank[at] = torch.from_numpy(with_text(f"walk {at - 1}", text))
+    bank = run_thumbnails(bank.numpy(), 16)
+    names = [f"other {i}" for i in range(8)]
+    run = np.stack([*film(names), with_text("other 7", "once"), with_text("other 7", "often")])
+    run = np.concatenate([run, with_text("other 7", "never")[None], film(["walk 60"])])
+    says_so = text_says(run_thumbnails(run, 16), bank, torch.arange(200))
+    assert says_so.tolist() == pytest.approx(8 * [0] + [1, 1 / 9, 0, 0])
+    assert (text_says(walk, bank, torch.arange(200)) == 0).all()
+
+
 def test_a_band_around_the_best_place_is_enough(monkeypatch):
     """The way found is the same, with a stop, a corner, and some steps back, in 40 of 300 bins."""
     x = torch.eye(400)
@@ -398,7 +456,8 @@ def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike
     bins = path.bins[nearest].numpy()
     assert (np.diff(bins) >= 0).all() and abs(bins[40] - 40) <= 1
     assert len(path.bank) == LENGTH + 20  # the second run on it added nothing
-    assert path.limit[:-3].tolist() == list(range(3, LENGTH))  # neither way passes it unseen
+    unseen = 1 + path.config.missed
+    assert path.limit[:-unseen].tolist() == list(range(unseen, LENGTH))  # neither way passes it
 
 
 def test_a_detour_of_the_reference_is_no_height_of_the_path():
@@ -522,7 +581,8 @@ def test_a_recording_that_stops_early_is_no_dead_end(runs):
         follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("moment 40"))
     # What it did not come to, it did not miss.
-    assert path.limit[: LENGTH - 3].tolist() == list(range(3, LENGTH))
+    unseen = 1 + path.config.missed
+    assert path.limit[: LENGTH - unseen].tolist() == list(range(unseen, LENGTH))
     moment = torch.arange(len(path.shows))
     assert ((path.following != moment) | (path.bins[path.shows] == path.num_bins - 1)).all()
 
