@@ -127,18 +127,18 @@ class Follower:
     ) -> None:
         """Go on in the runs that trajectories (B,) follow, or follow others near their `place`.
 
-        first: (B,) the first cell that looks like the frame. What looks like a cell up to where the
-        followed run is leads no further: going in looks like coming out. Nor does anything lead
-        beyond what counts.
+        first: (B,) the first cell that looks like the frame. It leads no further than there, or to
+        where the followed run is: going in looks like coming out, and before something like after.
+        Nor does anything lead beyond what counts.
         """
         path, at = self.path, self.at[rows]
         on, shown = path.watch(x, at, self.was[rows])
         self.was[rows] = torch.where(on == at, self.was[rows], at)
         self.at[rows] = on
         here = path.bins[path.shows[on]]
-        onward = first * path.bins_a_cell > here
-        onward |= (here - place * path.bins_a_cell).abs() > AWAY
-        up_to = torch.where(onward, path.num_bins, here)
+        strange = (first == path.num_cells) | ((here - place * path.bins_a_cell).abs() > AWAY)
+        up_to = torch.maximum(here, (first + 1) * path.bins_a_cell - 1)
+        up_to = torch.where(strange, path.num_bins, up_to)
         up_to = torch.minimum(up_to, (self.front[rows] + 1) * path.bins_a_cell - 1)
         self.off[rows] = (~shown).long()
         if not shown.all():
