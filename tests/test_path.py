@@ -273,6 +273,19 @@ def test_the_guide_leads_to_what_is_done_in_a_house_and_not_out_of_it():
         np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture(expected))
 
 
+def test_the_guide_leads_to_a_choice_where_before_it_looks_like_after_it():
+    """Whoever comes to the table by a way of his own is led to what is done there."""
+    hall, talk = [f"hall {i}" for i in range(10)], [f"talk {i}" for i in range(4)]
+    onward = [f"onward {i}" for i in range(30)]
+    path = fit_path([film([*hall, "table", *talk, "table", *hall[:6:-1], *onward])] * 3)
+    path = path.changed(limit=(path.limit + 12).clamp(max=path.num_bins - 1))
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for name in [*hall[:6], "strange", "stranger", "table"]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
+    assert int(follower.front[0]) > 15  # nothing else holds it back
+    np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("talk 0"))
+
+
 def test_a_run_that_begins_late_is_not_followed_from_the_start(runs):
     path = fit_path([*runs, film(run_names()[40:])], reference=0)
     goal = int(Follower(path, 1).goals[0, 0])
