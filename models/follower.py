@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.path import NOWHERE, TELLING, PathModel
+from models.path import KNOWN, NOWHERE, TELLING, PathModel
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
@@ -111,8 +111,11 @@ class Follower:
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
         self.shown[rows] = proven = shown & (common < path.config.bandwidth)
         cells = torch.arange(path.num_cells).to(rows)
-        first = torch.where(alike, cells, path.num_cells).amin(dim=1)
-        self._confirm(*(torch.where(part, cells, -1) for part in (proven, shown)), first, rows)
+        first, first_near = (
+            torch.where(part, cells, path.num_cells).amin(dim=1)
+            for part in (alike, near < KNOWN * path.config.bandwidth)
+        )
+        self._confirm(*(torch.where(part, cells, -1) for part in (proven, shown)), first_near, rows)
 
         place = belief.argmax(dim=1)
         certain = (alike & (_around(belief) > 0.8)).gather(1, place[:, None])[:, 0]
@@ -154,7 +157,8 @@ class Follower:
 
         Up to the front, what more than one run shows proves that a trajectory has come there. As
         many as `elsewhere` beyond, each further than the last, move the front there, if they are of
-        pictures that are recorded only beyond. first: (B,) cells, as in `_watch`.
+        pictures that nothing before is near to, as it is to those of a road walked back. first:
+        (B,) the first cell that is near the frame.
         """
         front, limit = self.front[rows], self.path.cell_limit
         beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
