@@ -579,6 +579,25 @@ def test_to_turn_round_on_an_errand_is_not_to_come_back_with_it():
     assert places(path, names)[-1] > len(names) - 2
 
 
+def test_a_way_back_that_looks_a_little_otherwise_is_not_the_errand_done_either():
+    """Whoever walks back faces the other way; a town that was not seen before is another matter."""
+
+    def turned(names):
+        frames = film(names)
+        frames[:, 64:80, 80:96] ^= 32  # a player in the middle of the screen
+        return frames
+
+    way, town = [f"way {i}" for i in range(40)], [f"town {i}" for i in range(40)]
+    errand = [f"errand {i}" for i in range(20)]
+    frames = [film([*run_names(10), *way, *errand]), turned(way[::-1]), film(town)]
+    path = fit_path([np.concatenate(frames)] * 3)
+    assert path.num_bins == 150
+    other = [f"other {i}" for i in range(60)]  # long enough to have been there
+    for after, place in ((turned(way[30::-1]), 40), (film([*other, *town]), 149)):
+        early = np.concatenate([film([*run_names(10), *way[:31]]), after])
+        assert abs(follow_run(path, early)[-1] * 149 - place) < 2
+
+
 def test_walking_backwards_beyond_what_was_passed_proves_nothing(path):
     names = run_names()
     waiting = [f"strange {i}" for i in range(80)]
