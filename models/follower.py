@@ -12,6 +12,8 @@ from models.path import KNOWN, NOWHERE, TELLING, PathModel
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
+#: Bins in which a picture proves no more than the first of them that shows it.
+AGAIN = 32
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was", "off")
@@ -109,7 +111,8 @@ class Follower:
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
-        self.shown[rows] = proven = shown & (common < path.config.bandwidth)
+        again = _again(alike, max(1, AGAIN // path.bins_a_cell))
+        self.shown[rows] = proven = shown & (common < path.config.bandwidth) & ~again
         cells = torch.arange(path.num_cells).to(rows)
         first, first_near = (
             torch.where(part, cells, path.num_cells).amin(dim=1)
@@ -217,6 +220,12 @@ class Follower:
 def _around(belief: torch.Tensor) -> torch.Tensor:
     """Return the sums of beliefs (B, cells) within three cells, (B, cells)."""
     return F.avg_pool1d(belief[:, None], 7, 1, 3)[:, 0] * 7
+
+
+def _again(alike: torch.Tensor, cells: int) -> torch.Tensor:
+    """Say which cells have others that are `alike` (B, all) among so many before them, (B, all)."""
+    before = F.pad(alike.float().cumsum(dim=1), (cells + 1, 0))
+    return before[:, cells:-1] > before[:, : -cells - 1]
 
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:
