@@ -272,10 +272,10 @@ def counting_limits(
     open there can be opened without having done what came before.
 
     A trajectory may leave out as much as three in four of the runs do: there are other ways. It
-    may pass unseen as much as any run does, each followed along a path of the others, as another
-    player would be: some of what these show is on its screen between two frames only, or never, as
-    it has another companion. With fewer than three runs all counts: what two have in common may be
-    chance.
+    may pass unseen as much as four in five of them do, each followed along a path of the others, as
+    another player would be: some of what these show is on its screen between two frames only, or
+    never, as it has another companion; and one of many may have been lost for long. With fewer than
+    three runs all counts: what two have in common may be chance.
     """
     num_bins = 1 + max(int(place.max()) for place in places)
     last = torch.full((num_bins,), num_bins - 1)
@@ -303,10 +303,11 @@ def counting_limits(
     for passed in (left_out, unseen):
         passed[0, np.isnan(passed).all(axis=0)] = num_bins - 1  # that no run comes to
     left_out = np.nanquantile(left_out, 0.75, axis=0, method="higher")
+    unseen = np.nanquantile(unseen, 0.8, axis=0, method="higher")
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
     slope = np.arange(0, 2 * num_bins, 2)
     left_out = np.maximum.accumulate((left_out - slope)[::-1])[::-1] + slope
-    limit = np.maximum(left_out, np.nanmax(unseen, axis=0)) + config.missed
+    limit = np.maximum(left_out, unseen) + config.missed
     return torch.from_numpy(limit).long().clamp(max=num_bins - 1)
 
 

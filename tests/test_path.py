@@ -178,9 +178,12 @@ def test_what_is_left_out_by_some_may_be_and_what_they_do_in_their_own_way_may_n
         assert abs(followed[37] - 57) < 1
 
 
-def test_what_any_run_passes_unseen_may_be_and_no_more_by_leaving_the_way_sooner(runs):
-    names, own = run_names(), [f"own {i}" for i in range(10)]
-    path = fit_path([*runs, film([*names[:30], *own, *names[40:]])], reference=0)
+def test_what_two_runs_pass_unseen_may_be_and_no_more_by_leaving_the_way_sooner(runs):
+    names, own = run_names(), [[f"{who} {i}" for i in range(10)] for who in ("one", "other")]
+    films = [film([*names[:30], *moments, *names[40:]]) for moments in own]
+    path = fit_path([*runs, *runs, films[0]], reference=0)
+    assert path.limit[29] == 30 + path.config.missed  # one of seven may have been lost
+    path = fit_path([*runs, *runs, *films], reference=0)
     assert 40 <= path.limit[29] - path.config.missed <= 41
     assert path.limit[28] == 29 + path.config.missed
 
