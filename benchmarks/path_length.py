@@ -48,7 +48,6 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         bank,
         rows // FRAMES_A_BIN,
         torch.ones(len(bank)),
-        rows % 4 == 0,  # a text in every fourth
         torch.ones(len(bank), dtype=torch.bool),
         (torch.arange(num_bins) + 4).clamp(max=num_bins - 1),
         rows,

@@ -10,16 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from models.follower import Follower
-from models.path import (
-    SAME_TEXT,
-    TELLING,
-    PathConfig,
-    PathModel,
-    Pictures,
-    distances,
-    text_part,
-    thumbnails,
-)
+from models.path import TELLING, PathConfig, PathModel, Pictures, distances, thumbnails
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
@@ -34,8 +25,8 @@ BAND = 2048
 #: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by
 #: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
-#: Bins of one place, in which a text may be shown again and again.
-PLACE = 32
+#: Distance below which two texts are the same, and bins of one place.
+SAME_TEXT, PLACE = 2e-4, 32
 #: Bins around one in which another run has to show the same picture, for it to be common; share of
 #: the others that have to, for it to be a goal.
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
@@ -75,6 +66,11 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
         begins[:, 1:] &= ~alike[:, :-1]
         times.append(begins.sum(dim=1))
     return torch.cat(times).clamp_min(1).float().pow(-2)
+
+
+def text_part(x: torch.Tensor) -> torch.Tensor:
+    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
+    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
 
 
 def has_text(run: torch.Tensor) -> torch.Tensor:
@@ -232,8 +228,8 @@ def runs_that_show(
 ) -> list[torch.Tensor]:
     """Return how many others show each frame of the runs too, in about the same place: (T,) each.
 
-    runs: each (T, dims); places: their bins, each (T,). A text has to be the same. The first and
-    the last frame of each count as shown by all, and so does all of a run that is alone.
+    runs: each (T, dims); places: their bins, each (T,). The first and the last frame of each count
+    as shown by all, and so does all of a run that is alone.
     """
     if len(runs) < 2:
         return [torch.ones(len(run)) for run in runs]
@@ -247,13 +243,15 @@ def runs_that_show(
     for i, (run, place) in enumerate(zip(runs, places, strict=True)):
         low = (place - COMMON_WITHIN).clamp(min=0)
         high = (place + COMMON_WITHIN + 1).clamp(max=num_bins)
-        shown_by, exact = torch.zeros(len(run)), torch.where(has_text(run), SAME_TEXT, torch.inf)
+        shown_by = torch.zeros(len(run))
         for frames, edges in sorted_runs[:i] + sorted_runs[i + 1 :]:
-            begins, ends = edges[low].tolist(), edges[high].tolist()
-            for t, (x, begin, end) in enumerate(zip(run, begins, ends, strict=True)):
-                apart = frames[begin:end] - x
-                same = apart.square().sum(dim=1) < bandwidth
-                shown_by[t] += (same & (text_part(apart).square().sum(dim=1) < exact[t])).any()
+            pieces = zip(run, edges[low].tolist(), edges[high].tolist(), strict=True)
+            shown_by += torch.tensor(
+                [
+                    float(((frames[begin:end] - x).square().sum(dim=1) < bandwidth).any())
+                    for x, begin, end in pieces
+                ]
+            )
         shown_by[[0, -1]] = len(runs) - 1.0
         counts.append(shown_by)
     return counts
@@ -281,12 +279,12 @@ def counting_limits(
     last = torch.full((num_bins,), num_bins - 1)
     if len(runs) < 3:
         return last
-    telling, texts = [says(run, config.bandwidth) for run in runs], [has_text(run) for run in runs]
+    telling = [says(run, config.bandwidth) for run in runs]
     left_out, unseen = np.full((2, len(runs), num_bins), np.nan)
     for i, run in enumerate(runs):
         others = [j for j in range(len(runs)) if j != i]
         place, order = torch.cat([places[j] for j in others]).sort()
-        parts = runs, telling, texts, common
+        parts = runs, telling, common
         frames, *parts = (torch.cat([part[j] for j in others])[order] for part in parts)
         none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
         path = PathModel(config, frames, place, *parts, last, none, none, none, nothing)
@@ -438,12 +436,11 @@ def _bank(
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
     also = torch.bincount(stands_for, torch.cat(list(counts)), minlength=len(rows)) > 0
-    texts = torch.cat([has_text(run) for run in small])[rows]
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
     enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))
     are_goals = [count[found] >= enough for count, found in zip(counts, moments, strict=True)]
     trails = _trails(shows, are_goals, bins[rows])
-    bank = frames[rows], bins[rows], telling, texts, also
+    bank = frames[rows], bins[rows], telling, also
     return PathModel(config, *bank, limit, *trails, pictures)
 
 

@@ -36,14 +36,12 @@ BACK = 0.125
 GUIDE_BINS, KNOWN = 10, 4.0
 #: Less than this says nothing of the place: a picture that its run shows four times or more.
 TELLING = 0.1
-#: Distance below which two texts are the same; other words differ by some times as much.
-SAME_TEXT = 2e-4
 #: In every dimension of no picture, such as what was seen before anything was: far from any frame.
 NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "says", "texts", "common", "limit", "shows", "following", "left")
+TENSORS = ("bank", "bins", "says", "common", "limit", "shows", "following", "left")
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,6 @@ def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
     return squares / math.sqrt(squares.shape[1])
 
 
-def text_part(x: torch.Tensor) -> torch.Tensor:
-    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
-    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
-
-
 class PathModel:
     """The bank, its bins, and what the runs show next.
 
@@ -110,7 +103,6 @@ class PathModel:
         bank: torch.Tensor,
         bins: torch.Tensor,
         says: torch.Tensor,
-        texts: torch.Tensor,
         common: torch.Tensor,
         limit: torch.Tensor,
         shows: torch.Tensor,
@@ -118,18 +110,16 @@ class PathModel:
         left: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, says, texts, common: (M,); limit: (bins,); then
-        (moments,).
+        """bank: (M, dims) thumbnails; bins, says, common: (M,); limit: (bins,); then (moments,).
 
-        `says` is how much a frame says about the place, in (0, 1], and `texts` are those that show
-        one (models/alignment.py); `common` ones are shown by more than one run, and prove that a
-        trajectory has come there; `limit` is the bin up to which a belief counts once a bin was
-        shown. The moments of all runs, in order of bins: the row that each `shows`, the moment
-        `following` in its run (itself at the end), how many are `left`.
+        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `common`
+        ones are shown by more than one run, and prove that a trajectory has come there; `limit` is
+        the bin up to which a belief counts once a bin was shown. The moments of all runs, in order
+        of bins: the row that each `shows`, the moment `following` in its run (itself at the end),
+        how many are `left`.
         """
         self.config, self.pictures = config, pictures
-        self.bank, self.bins, self.says, self.texts = bank, bins, says, texts
-        self.common, self.limit = common, limit
+        self.bank, self.bins, self.says, self.common, self.limit = bank, bins, says, common, limit
         self.shows, self.following, self.left = shows, following, left
         self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
@@ -138,8 +128,6 @@ class PathModel:
         self.landmarks, self._landmark_says = bank[rows], says[rows]
         self.landmarks[rows < 0] = NOWHERE
         self._of_one_run = torch.where(common[rows], 0.0, torch.inf).to(bank)
-        self._texts = (texts[rows] & (rows >= 0)).flatten().nonzero()[:, 0]
-        self._text_parts = text_part(self.landmarks.flatten(0, 1)[self._texts])
         self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
         edges = torch.arange(self.num_bins + 1, device=bins.device)
         self._first_moment = torch.searchsorted(bins[shows], edges)  # (bins + 1,)
@@ -188,8 +176,8 @@ class PathModel:
         """Compare thumbnails (B, dims) with the landmarks.
 
         Returns the distance to each cell, (B, cells): to its nearest landmark; likewise to its
-        nearest common one, whose text, if it has one, has to be the same; and how much the frames
-        say about the place, (B, 1): what the landmark most like them does.
+        nearest common one; and how much the frames say about the place, (B, 1): what the landmark
+        most like them does.
         """
         landmarks = self.landmarks.flatten(0, 1)
         distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
@@ -197,10 +185,7 @@ class PathModel:
         near = distance.amin(dim=1)
         cell = near.argmin(dim=1)
         which = distance[torch.arange(len(x)), :, cell].argmin(dim=1)
-        common = (distance + self._of_one_run).flatten(1)
-        other = distances(text_part(x), self._text_parts) >= SAME_TEXT
-        common[:, self._texts] = common[:, self._texts].masked_fill(other, torch.inf)
-        common = common.view_as(distance).amin(dim=1)
+        common = (distance + self._of_one_run).amin(dim=1)
         near, common = (
             (part + x.square().sum(dim=1, keepdim=True)).clamp_min(0) for part in (near, common)
         )
@@ -346,8 +331,8 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        sizes = *(5 * [len(bins)]), len(shows), int(ends[-1])
-        of = *(state[name] for name in ("bank", "says", "texts", "common")), ends, state["left"]
+        sizes = *(4 * [len(bins)]), len(shows), int(ends[-1])
+        of = *(state[name] for name in ("bank", "says", "common")), ends, state["left"]
         of = *of, state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
