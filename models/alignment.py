@@ -285,9 +285,9 @@ def counting_limits(
         others = [j for j in range(len(runs)) if j != i]
         place, order = torch.cat([places[j] for j in others]).sort()
         parts = runs, telling, common
-        frames, *parts = (torch.cat([part[j] for j in others])[order] for part in parts)
+        frames, tells, also = (torch.cat([part[j] for j in others])[order] for part in parts)
         none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
-        path = PathModel(config, frames, place, *parts, last, none, none, none, nothing)
+        path = PathModel(config, frames, place, tells, also, last, none, none, none, nothing)
         follower, shown = Follower(path, 1), torch.zeros(path.num_cells, dtype=torch.bool)
         for frame in run:
             follower.follow(frame[None], torch.tensor([0]))
@@ -440,8 +440,7 @@ def _bank(
     enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))
     are_goals = [count[found] >= enough for count, found in zip(counts, moments, strict=True)]
     trails = _trails(shows, are_goals, bins[rows])
-    bank = frames[rows], bins[rows], telling, also
-    return PathModel(config, *bank, limit, *trails, pictures)
+    return PathModel(config, frames[rows], bins[rows], telling, also, limit, *trails, pictures)
 
 
 def _trails(
