@@ -107,7 +107,7 @@ class Follower:
             return
         self.seen[rows] = x
         near, common, says = path.compare(x)
-        self.belief[rows] = belief = path.update(self.belief[rows], near, says)
+        self.belief[rows] = belief = path.update(self.belief[rows], near, says, self.since[rows])
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)

@@ -61,7 +61,8 @@ class PathConfig:
     ahead: float = 1e-2
     """probability of a leap ahead, when the frame is not what was expected"""
     leap: int = 80
-    """bins that a leap leads ahead at most"""
+    """bins that a leap leads ahead at most, or as many as runs go in the time since the last sure
+    place"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
     missed: int = 1
@@ -195,12 +196,16 @@ class PathModel:
         """Return the distances of thumbnails (B, dims) to all rows, (B, M)."""
         return distances(x, self.bank)
 
-    def update(self, belief: torch.Tensor, near: torch.Tensor, says: torch.Tensor) -> torch.Tensor:
+    def update(
+        self, belief: torch.Tensor, near: torch.Tensor, says: torch.Tensor, since: torch.Tensor
+    ) -> torch.Tensor:
         """Move a belief (B, cells) by one step, and weigh it by what is seen (`compare`).
 
         A move is believed as far as the frame resembles what is recorded where it leads: off the
         recorded ways, or before what fits elsewhere only, the belief stays. It leaps the less, the
-        more the frame is what was expected. Returned normalised.
+        more the frame is what was expected, and as far as runs go in the steps `since` it was last
+        sure of its place, (B,): some battle shows next to nothing that another run does. Returned
+        normalised.
         """
         config, cells = self.config, torch.arange(self.num_cells, device=near.device)
         peak = belief.argmax(dim=1, keepdim=True)
@@ -211,8 +216,9 @@ class PathModel:
         moved = F.conv1d(F.pad(belief[:, None], (side, side)), self.kernel)[:, 0]
         stayed, moved = (1 - config.walk) * belief, config.walk * moved
         unexpected = (1 - ((stayed + moved) * fits).sum(dim=1, keepdim=True)).clamp_min(0)
-        ahead = (cells > peak) & (cells <= peak + self.leap)
-        leaps = config.ahead / self.leap * ahead
+        leap = (self.pace * since[:, None]).clamp_min(self.leap)
+        ahead = (cells > peak) & (cells <= peak + leap)
+        leaps = config.ahead / leap * ahead
         leaps = leaps + config.behind / peak.clamp_min(1) * (cells < peak)
         updated = (stayed + moved + unexpected * leaps) * shown + anywhere * belief
         return updated / updated.sum(dim=1, keepdim=True)

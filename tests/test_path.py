@@ -223,6 +223,16 @@ def test_a_defeat_is_followed_back_and_forth_again(path):
     assert followed[-1] > LENGTH - 2
 
 
+def test_after_a_battle_longer_than_a_leap_the_place_is_found_again():
+    """Its pictures are of its own; a place so far ahead is none right after the last sure one."""
+    names = run_names(200)
+    path = fit_path([film(names)])
+    assert path.config.leap < 100 and path.config.pace == 1
+    battle = [f"strange {i}" for i in range(110)]
+    assert places(path, names[:20] + battle + names[120:140])[-1] > 138
+    assert places(path, names[:20] + battle[:10] + names[120:140])[-1] < 40
+
+
 def test_a_place_is_not_further_than_the_recorded_pace_allows():
     """Nothing else holds it back: two runs are too few to say what all would show."""
     names = run_names(200)
@@ -333,8 +343,10 @@ def test_what_is_remembered_can_be_put_back(path):
     assert progress.score(None, both[1:]) == pytest.approx(later)
 
 
-def test_filtering_is_bayes_rule(path):
+@pytest.mark.parametrize("since", [0, 30])
+def test_filtering_is_bayes_rule(path, since):
     """One update equals the sum over all moves, written out."""
+    path = path.changed(replace(path.config, leap=20))
     rng = np.random.default_rng(0)
     cells, config = path.num_cells, path.config
     belief = torch.from_numpy(rng.random((1, cells))).float()
@@ -353,10 +365,11 @@ def test_filtering_is_bayes_rule(path):
                 moved[source + move] += config.walk * weight / total * before[source]
     unexpected = 1 - (moved * fits).sum()
     moved[:peak] += unexpected * config.behind / peak
-    moved[peak + 1 : peak + config.leap + 1] += unexpected * config.ahead / config.leap
+    leap = max(config.leap, int(config.pace * since))
+    moved[peak + 1 : peak + leap + 1] += unexpected * config.ahead / leap
     shown = (fits + config.outlier) ** says - config.outlier**says
     expected = moved * shown + before * config.outlier**says
-    updated = path.update(belief, near, torch.tensor([[says]]))
+    updated = path.update(belief, near, torch.tensor([[says]]), torch.tensor([since]))
     np.testing.assert_allclose(updated[0].numpy(), expected / expected.sum(), rtol=1e-4)
 
 
