@@ -133,9 +133,9 @@ class Follower:
     ) -> None:
         """Go on in the runs that trajectories (B,) follow, or follow others near their `place`.
 
-        first: (B,) the first cell that looks like the frame. It leads no further than there, or to
-        where the followed run is: going in looks like coming out, and before something like after.
-        Nor does anything lead beyond what counts.
+        first: (B,) the first cell that looks like the frame. It leads no further than there, than
+        the place, or to where the followed run is: going in looks like coming out, and before
+        something like after. Nor does anything lead beyond what counts.
         """
         path, at = self.path, self.at[rows]
         on, shown = path.watch(x, at, self.was[rows])
@@ -143,7 +143,7 @@ class Follower:
         self.at[rows] = on
         here = path.bins[path.shows[on]]
         strange = (first == path.num_cells) | ((here - place * path.bins_a_cell).abs() > AWAY)
-        up_to = torch.maximum(here, (first + 1) * path.bins_a_cell - 1)
+        up_to = torch.maximum(here, (torch.maximum(first, place) + 1) * path.bins_a_cell - 1)
         up_to = torch.where(strange, path.num_bins, up_to)
         up_to = torch.minimum(up_to, (self.front[rows] + 1) * path.bins_a_cell - 1)
         self.off[rows] = (~shown).long()

@@ -299,6 +299,19 @@ def test_the_guide_leads_to_a_choice_where_before_it_looks_like_after_it():
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("talk 0"))
 
 
+def test_the_guide_does_not_lead_back_to_a_choice_that_was_made():
+    """What was believed of the way tells after from before, where the screen does not."""
+    hall, talk = [f"hall {i}" for i in range(10)], [f"talk {i}" for i in range(4)]
+    onward = [f"onward {i}" for i in range(30)]
+    path = fit_path([film([*hall, "table", *talk, "table", *hall[:6:-1], *onward])] * 3)
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for name in [*hall, "table", *talk, "table", "hall 9"]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
+    follower.at[0] = follower.was[0] = path.start  # it followed a run that was never here
+    follower.follow(path.thumbnails(torch.from_numpy(film(["hall 8"]))), row)
+    np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("hall 7"))
+
+
 def test_a_run_that_begins_late_is_not_followed_from_the_start(runs):
     path = fit_path([*runs, film(run_names()[40:])], reference=0)
     goal = int(Follower(path, 1).goals[0, 0])
