@@ -305,7 +305,7 @@ def counting_limits(
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
     slope = np.arange(0, 2 * num_bins, 2)
     left_out = np.maximum.accumulate((left_out - slope)[::-1])[::-1] + slope
-    limit = np.maximum(left_out, unseen) + config.missed
+    limit = np.maximum(left_out, unseen)
     return torch.from_numpy(limit).long().clamp(max=num_bins - 1)
 
 

@@ -13,7 +13,7 @@ SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
 #: Bins in which a picture proves no more than the first of them that shows it.
-AGAIN = 32
+AGAIN = 12
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was", "off")

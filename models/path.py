@@ -65,8 +65,6 @@ class PathConfig:
     place"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
-    missed: int = 1
-    """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
     elsewhere: int = 12
@@ -342,7 +340,7 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
         of = *of, state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
-        if not config.bandwidth > 0 or config.missed < 0:
+        if not config.bandwidth > 0:
             raise ValueError("it compares nothing")
         pictures = Pictures(state["pictures"], ends)
         return PathModel(config, *(state[name].to(device) for name in TENSORS), pictures)

@@ -66,7 +66,7 @@ def places(path, names):
 def test_the_reference_is_cut_into_its_moments(path):
     assert path.num_bins == LENGTH
     assert len(path.bank) == LENGTH
-    expected = np.minimum(np.arange(LENGTH) + 1 + path.config.missed, LENGTH - 1)
+    expected = np.minimum(np.arange(LENGTH) + 1, LENGTH - 1)
     assert path.limit.tolist() == expected.tolist()  # all show all
     assert path.shows.tolist() == [row for row in range(LENGTH) for _ in range(3)]  # three runs
     assert path.shows[path.following].tolist() == [min(r + 1, LENGTH - 1) for r in path.shows]
@@ -157,10 +157,7 @@ def test_what_runs_do_not_pass_unseen_is_not_passed_by_not_seeing_it(path):
     beyond = names[52:60]
     to_and_fro = (beyond + beyond[::-1]) * 15
     followed = places(path, names[:40] + to_and_fro)
-    limit = 39 + path.config.missed + 1
-    assert followed.max() < limit + 0.01
-    few_left_out = places(path, names[:40] + names[43:])
-    assert few_left_out[-1] > LENGTH - 2
+    assert followed.max() < 40.01
 
 
 @pytest.mark.parametrize("way", ["leaves it out", "shows it by pictures of its own"])
@@ -172,7 +169,7 @@ def test_what_is_left_out_by_some_may_be_and_what_they_do_in_their_own_way_may_n
     path = fit_path([*runs, *two], reference=0)
     followed = places(path, [*names[:30], *names[50:58], *names[57:49:-1]])
     if others:
-        assert followed.max() < 30 + path.config.missed + 1
+        assert followed.max() < 31
         assert places(path, [*names[:30], *others, *names[50:]])[-1] > LENGTH - 2
     else:
         assert abs(followed[37] - 57) < 1
@@ -182,10 +179,10 @@ def test_what_two_runs_pass_unseen_may_be_and_no_more_by_leaving_the_way_sooner(
     names, own = run_names(), [[f"{who} {i}" for i in range(10)] for who in ("one", "other")]
     films = [film([*names[:30], *moments, *names[40:]]) for moments in own]
     path = fit_path([*runs, *runs, films[0]], reference=0)
-    assert path.limit[29] == 30 + path.config.missed  # one of seven may have been lost
+    assert path.limit[29] == 30  # one of seven may have been lost
     path = fit_path([*runs, *runs, *films], reference=0)
-    assert 40 <= path.limit[29] - path.config.missed <= 41
-    assert path.limit[28] == 29 + path.config.missed
+    assert 40 <= path.limit[29] <= 41
+    assert path.limit[28] == 29
 
 
 def test_what_one_run_shows_alone_proves_nothing(runs):
@@ -498,8 +495,7 @@ def test_another_way_to_the_same_place_rises_evenly_and_the_next_run_on_it_alike
     bins = path.bins[nearest].numpy()
     assert (np.diff(bins) >= 0).all() and abs(bins[40] - 40) <= 1
     assert len(path.bank) == LENGTH + 20  # the second run on it added nothing
-    unseen = 1 + path.config.missed
-    assert path.limit[:-unseen].tolist() == list(range(unseen, LENGTH))  # neither way passes it
+    assert path.limit[:-1].tolist() == list(range(1, LENGTH))  # neither way passes it
 
 
 def test_a_detour_of_the_reference_is_no_height_of_the_path():
@@ -642,8 +638,7 @@ def test_a_recording_that_stops_early_is_no_dead_end(runs):
         follower.follow(path.thumbnails(torch.from_numpy(film([name]))), torch.tensor([0]))
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("moment 40"))
     # What it did not come to, it did not miss.
-    unseen = 1 + path.config.missed
-    assert path.limit[: LENGTH - unseen].tolist() == list(range(unseen, LENGTH))
+    assert path.limit[: LENGTH - 1].tolist() == list(range(1, LENGTH))
     moment = torch.arange(len(path.shows))
     assert ((path.following != moment) | (path.bins[path.shows] == path.num_bins - 1)).all()
 
