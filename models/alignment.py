@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from models.follower import Follower
-from models.path import TELLING, PathConfig, PathModel, Pictures, distances, thumbnails
+from models.path import TELLING, PathConfig, PathModel, Pictures, distances, text_part, thumbnails
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
@@ -66,11 +66,6 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
         begins[:, 1:] &= ~alike[:, :-1]
         times.append(begins.sum(dim=1))
     return torch.cat(times).clamp_min(1).float().pow(-2)
-
-
-def text_part(x: torch.Tensor) -> torch.Tensor:
-    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
-    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
 
 
 def has_text(run: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.path import KNOWN, NOWHERE, TELLING, PathModel
+from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
@@ -97,10 +97,12 @@ class Follower:
         """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims).
 
         The picture that a trajectory showed before is no news: were it weighed again, or the time
-        counted that it stays, waiting would be a way to be believed, and paid.
+        counted that it stays, waiting would be a way to be believed, and paid. Another text is.
         """
         path = self.path
-        new = (x - self.seen[rows]).square().sum(dim=1) >= path.config.bandwidth
+        changes = x - self.seen[rows]
+        changes = (part.square().sum(dim=1) for part in (changes, text_part(changes)))
+        new = torch.maximum(*changes) >= path.config.bandwidth
         self.shown[rows] = False
         x, rows = x[new], rows[new]
         if not len(rows):

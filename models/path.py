@@ -90,6 +90,11 @@ def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
     return squares / math.sqrt(squares.shape[1])
 
 
+def text_part(x: torch.Tensor) -> torch.Tensor:
+    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
+    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
+
+
 class PathModel:
     """The bank, its bins, and what the runs show next.
 

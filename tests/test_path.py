@@ -442,6 +442,20 @@ def test_a_text_is_what_changes_below_while_the_rest_stays():
     assert found.tolist() == 5 * [False] + 6 * [True] + 5 * [False]
 
 
+@pytest.mark.parametrize(("rows", "is_news"), [(slice(112, 128), True), (slice(32, 48), False)])
+def test_another_text_in_the_same_box_is_news(path, rows, is_news):
+    """Elsewhere as small a change is none: water moves."""
+    page = picture("moment 20")
+    other = page.astype(np.int16)
+    other[rows, 48:64] += np.where(other[rows, 48:64] > 99, -22, 22)
+    x = path.thumbnails(torch.from_numpy(np.stack([page, other.astype(np.uint8)])))
+    assert 0 < (x[0] - x[1]).square().sum() < path.config.bandwidth
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for frame in x:
+        follower.follow(frame[None], row)
+    assert torch.equal(follower.seen[0], x[int(is_news)])
+
+
 def test_what_is_said_is_aligned_whatever_it_is_said_under():
     """One runs in, talks in the doorway and lingers; another lingers first, talks in a corner."""
 
