@@ -12,11 +12,20 @@ from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
-#: Bins in which a picture proves no more than the first of them that shows it.
-AGAIN = 12
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
-SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was", "off")
+SCALARS = (
+    "place",
+    "been",
+    "front",
+    "proved",
+    "since",
+    "beyond",
+    "shown_beyond",
+    "at",
+    "was",
+    "off",
+)
 
 
 class Follower:
@@ -113,7 +122,7 @@ class Follower:
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
-        again = _again(alike, max(1, AGAIN // path.bins_a_cell))
+        again = _again(alike, self.proved[rows])
         self.shown[rows] = proven = shown & (common < path.config.bandwidth) & ~again
         cells = torch.arange(path.num_cells).to(rows)
         first, first_near = (
@@ -160,7 +169,8 @@ class Follower:
     ) -> None:
         """Move the fronts of trajectories (B,) that show cells, both (B, cells), -1 where not.
 
-        Up to the front, what more than one run shows proves that a trajectory has come there. As
+        Up to the front, what more than one run shows proves that a trajectory has come there, if no
+        cell from the furthest proved one on shows the same before: after may look like before. As
         many as `elsewhere` beyond, each further than the last, move the front there, if they are of
         pictures that nothing before is near to, as it is to those of a road walked back. first:
         (B,) the first cell that is near the frame.
@@ -177,6 +187,8 @@ class Follower:
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
         far = new & (shown_beyond >= self.path.config.elsewhere)
         self.front[rows] = torch.where(far, limit[furthest], front)
+        proved = torch.maximum(self.proved[rows], before)
+        self.proved[rows] = torch.where(far, furthest, proved)
         self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond
 
     def _counts_to(self, rows: torch.Tensor) -> torch.Tensor:
@@ -209,7 +221,7 @@ class Follower:
         self.seen[rows] = x
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
-        self.front[rows] = path.cell_limit[place]
+        self.front[rows], self.proved[rows] = path.cell_limit[place], place
         everywhere = torch.full_like(place, path.num_bins)
         self.at[rows], _ = path.choose_run(x, place, everywhere)
         self.was[rows] = self.at[rows]
@@ -224,10 +236,10 @@ def _around(belief: torch.Tensor) -> torch.Tensor:
     return F.avg_pool1d(belief[:, None], 7, 1, 3)[:, 0] * 7
 
 
-def _again(alike: torch.Tensor, cells: int) -> torch.Tensor:
-    """Say which cells have others that are `alike` (B, all) among so many before them, (B, all)."""
-    before = F.pad(alike.float().cumsum(dim=1), (cells + 1, 0))
-    return before[:, cells:-1] > before[:, : -cells - 1]
+def _again(alike: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
+    """Say which cells have others `alike` before them, from `since` (B,) on, (B, cells) bool."""
+    before = alike.long().cumsum(dim=1) - alike.long()
+    return before > before.gather(1, since[:, None])
 
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:
