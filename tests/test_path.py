@@ -208,7 +208,8 @@ def test_after_proves_a_place_once_what_is_between_is_shown():
         for name in [*street, *way]:
             follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
         fronts.append(int(follower.front[0]))
-    assert fronts == [path.limit[25], path.limit[38]]
+    assert fronts == [path.limit[25], path.limit[38]] == [29, 42]
+    assert path.limit[27] == 31  # the way out is no less to be shown
 
 
 def test_what_one_run_shows_alone_proves_nothing(runs):
