@@ -12,6 +12,8 @@ from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
+#: Bins that are just beyond what counts.
+BESIDE = 10
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = (
@@ -171,9 +173,9 @@ class Follower:
 
         Up to the front, what more than one run shows proves that a trajectory has come there, if no
         cell from the furthest proved one on shows the same before: after may look like before. As
-        many as `elsewhere` beyond, each further than the last, move the front there, if they are of
-        pictures that nothing before is near to, as it is to those of a road walked back. first:
-        (B,) the first cell that is near the frame.
+        many as `elsewhere` beyond, or `beside` just beyond, each further than the last, move the
+        front there, if they are of pictures that nothing before is near to, as it is to those of a
+        road walked back. first: (B,) the first cell that is near the frame.
         """
         front, limit = self.front[rows], self.path.cell_limit
         beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
@@ -185,7 +187,8 @@ class Follower:
         beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
         new = (furthest > front) & (furthest > beyond) & (first > front)
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
-        far = new & (shown_beyond >= self.path.config.elsewhere)
+        config, past = self.path.config, (furthest - front) * self.path.bins_a_cell
+        far = new & (shown_beyond >= torch.where(past > BESIDE, config.elsewhere, config.beside))
         self.front[rows] = torch.where(far, limit[furthest], front)
         proved = torch.maximum(self.proved[rows], before)
         self.proved[rows] = torch.where(far, furthest, proved)

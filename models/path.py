@@ -70,6 +70,8 @@ class PathConfig:
     elsewhere: int = 12
     """moments to be shown that are recorded only beyond what may be passed, each further than the
     last, before a place there counts"""
+    beside: int = 4
+    """how many just beyond it"""
     lost_after: int = 3
     """unsure steps after which a place counts as lost"""
 

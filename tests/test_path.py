@@ -231,6 +231,16 @@ def test_the_end_seen_early_does_not_pay(path):
     assert followed[-1] > LENGTH - 2  # and the run goes on afterwards
 
 
+@pytest.mark.parametrize(("left_out", "follows"), [(6, True), (12, False)])
+def test_few_moments_prove_what_is_just_beyond(path, left_out, follows):
+    """A talk that one was too quick to be seen at happens once; what is far beyond takes more."""
+    names, before = run_names(), "never seen before"
+    beyond = names[40 + left_out : 45 + left_out]
+    followed = places(path, [*names[:40], *beyond[:4], before, *beyond[:4]])
+    assert followed.max() < 42
+    assert (places(path, [*names[:40], *beyond])[-1] > 42 + left_out) == follows
+
+
 def test_another_way_that_only_this_run_takes_is_found_again_by_what_follows(path):
     names = run_names()
     other_way = [f"other way {i}" for i in range(20)]
