@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from models.follower import Follower
-from models.path import TELLING, PathConfig, PathModel, Pictures, distances, text_part, thumbnails
+from models.path import TELLING, PathConfig, PathModel, Pictures, distances, thumbnails
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
@@ -27,8 +27,6 @@ BAND = 2048
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
 #: Distance below which two texts are the same, and bins of one place.
 SAME_TEXT, PLACE = 2e-4, 32
-#: Samples for which a run may stay in a bin, and another pass it between two of its own.
-MOMENTARY = 2
 #: Bins around one in which another run has to show the same picture, for it to be common; share of
 #: the others that have to, for it to be a goal.
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
@@ -68,6 +66,11 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
         begins[:, 1:] &= ~alike[:, :-1]
         times.append(begins.sum(dim=1))
     return torch.cat(times).clamp_min(1).float().pow(-2)
+
+
+def text_part(x: torch.Tensor) -> torch.Tensor:
+    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
+    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
 
 
 def has_text(run: torch.Tensor) -> torch.Tensor:
@@ -269,9 +272,8 @@ def counting_limits(
     A trajectory may leave out as much as three in four of the runs do: there are other ways. It
     may pass unseen as much as four in five of them do, each followed along a path of the others, as
     another player would be: some of what these show is on its screen between two frames only, or
-    never, as it has another companion; and one of many may have been lost for long. One more bin
-    may fall between two steps, but none that three in four runs stay in. With fewer than three runs
-    all counts: what two have in common may be chance.
+    never, as it has another companion; and one of many may have been lost for long. With fewer than
+    three runs all counts: what two have in common may be chance.
     """
     num_bins = 1 + max(int(place.max()) for place in places)
     last = torch.full((num_bins,), num_bins - 1)
@@ -303,10 +305,8 @@ def counting_limits(
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
     slope = np.arange(0, 2 * num_bins, 2)
     left_out = np.maximum.accumulate((left_out - slope)[::-1])[::-1] + slope
-    limit = np.maximum(left_out, unseen).astype(np.int64).clip(max=num_bins - 1)
-    stays = [np.bincount(place.numpy(), minlength=num_bins) for place in places]
-    limit += np.quantile(stays, 0.25, axis=0)[limit] <= MOMENTARY
-    return torch.from_numpy(limit).clamp(max=num_bins - 1)
+    limit = np.maximum(left_out, unseen) + config.missed
+    return torch.from_numpy(limit).long().clamp(max=num_bins - 1)
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:

@@ -65,13 +65,13 @@ class PathConfig:
     place"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
+    missed: int = 1
+    """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
     elsewhere: int = 12
     """moments to be shown that are recorded only beyond what may be passed, each further than the
     last, before a place there counts"""
-    beside: int = 4
-    """how many just beyond it"""
     lost_after: int = 3
     """unsure steps after which a place counts as lost"""
 
@@ -90,11 +90,6 @@ def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
     """
     squares = pooled_grey(frames, pool).flatten(1)
     return squares / math.sqrt(squares.shape[1])
-
-
-def text_part(x: torch.Tensor) -> torch.Tensor:
-    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
-    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
 
 
 class PathModel:
@@ -347,7 +342,7 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
         of = *of, state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
-        if not config.bandwidth > 0:
+        if not config.bandwidth > 0 or config.missed < 0:
             raise ValueError("it compares nothing")
         pictures = Pictures(state["pictures"], ends)
         return PathModel(config, *(state[name].to(device) for name in TENSORS), pictures)
