@@ -20,7 +20,8 @@ from cli import Count, run_script
 from models.follower import Follower
 from models.path import PathConfig, PathModel, Pictures
 
-FRAMES_A_BIN = 6
+#: As many rows as in emberwick's path have a text that tells by itself.
+FRAMES_A_BIN, TEXT_EVERY = 6, 40
 
 
 @dataclass
@@ -48,6 +49,7 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         bank,
         rows // FRAMES_A_BIN,
         torch.ones(len(bank)),
+        (rows % TEXT_EVERY == 0).float(),
         torch.ones(len(bank), dtype=torch.bool),
         (torch.arange(num_bins) + 4).clamp(max=num_bins - 1),
         rows,

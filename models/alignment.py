@@ -10,7 +10,17 @@ import torch
 import torch.nn.functional as F
 
 from models.follower import Follower
-from models.path import TELLING, PathConfig, PathModel, Pictures, distances, thumbnails
+from models.path import (
+    SAME_TEXT,
+    TELLING,
+    PathConfig,
+    PathModel,
+    Pictures,
+    distances,
+    text_distances,
+    text_part,
+    thumbnails,
+)
 
 #: Frames of each run that the bandwidth is taken from.
 SAMPLE = 1024
@@ -25,8 +35,10 @@ BAND = 2048
 #: Nats that an alignment pays for each bin moved on, moved back, and at most for a jump, such as by
 #: a defeat. The same way walked back is seldom the way undone: an errand leads on by it.
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
-#: Distance below which two texts are the same, and bins of one place.
-SAME_TEXT, PLACE = 2e-4, 32
+#: Bins of one place.
+PLACE = 32
+#: Samples for which a run may stay in a bin, and another pass it between two of its own.
+MOMENTARY = 2
 #: Bins around one in which another run has to show the same picture, for it to be common; share of
 #: the others that have to, for it to be a goal.
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
@@ -66,11 +78,6 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
         begins[:, 1:] &= ~alike[:, :-1]
         times.append(begins.sum(dim=1))
     return torch.cat(times).clamp_min(1).float().pow(-2)
-
-
-def text_part(x: torch.Tensor) -> torch.Tensor:
-    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
-    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
 
 
 def has_text(run: torch.Tensor) -> torch.Tensor:
@@ -170,8 +177,8 @@ def align(
         rows = slice(first_row[start], first_row[start + band])
         apart = (frame.square().sum() + squared[rows] - 2 * bank[rows] @ frame).clamp_min(0)
         if telling[t] > TELLING:
-            alike = distances(text[t : t + 1], texts[rows])[0] * max(1.0, bandwidth / SAME_TEXT)
-            apart = torch.minimum(apart, alike)
+            alike = text_distances(text[t : t + 1], texts[rows], bandwidth)
+            apart = torch.minimum(apart, alike[0])
         near = apart.new_full((band,), torch.inf)
         near.scatter_reduce_(0, bins[rows] - start, apart, "amin")
         best = best + weight[t] * (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
@@ -226,7 +233,8 @@ def without_detours(
 def runs_that_show(
     runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], bandwidth: float
 ) -> list[torch.Tensor]:
-    """Return how many others show each frame of the runs too, in about the same place: (T,) each.
+    """Return how many others show each frame of the runs, or its text, in about the same place:
+    (T,) each.
 
     runs: each (T, dims); places: their bins, each (T,). The first and the last frame of each count
     as shown by all, and so does all of a run that is alone.
@@ -243,37 +251,45 @@ def runs_that_show(
     for i, (run, place) in enumerate(zip(runs, places, strict=True)):
         low = (place - COMMON_WITHIN).clamp(min=0)
         high = (place + COMMON_WITHIN + 1).clamp(max=num_bins)
-        shown_by = torch.zeros(len(run))
+        shown_by, text = torch.zeros(len(run)), has_text(run).tolist()
         for frames, edges in sorted_runs[:i] + sorted_runs[i + 1 :]:
-            pieces = zip(run, edges[low].tolist(), edges[high].tolist(), strict=True)
+            pieces = zip(run, text, edges[low].tolist(), edges[high].tolist(), strict=True)
             shown_by += torch.tensor(
-                [
-                    float(((frames[begin:end] - x).square().sum(dim=1) < bandwidth).any())
-                    for x, begin, end in pieces
-                ]
+                [_shows(frames[begin:end] - x, has, bandwidth) for x, has, begin, end in pieces]
             )
         shown_by[[0, -1]] = len(runs) - 1.0
         counts.append(shown_by)
     return counts
 
 
+def _shows(apart: torch.Tensor, has_text: bool, bandwidth: float) -> float:
+    """Say whether frames `apart` (B, dims) from one show it, or its text if it has one: 1 or 0."""
+    alike = apart.square().sum(dim=1) < bandwidth
+    if has_text:
+        alike |= text_part(apart).square().sum(dim=1) < SAME_TEXT
+    return float(alike.any())
+
+
 def counting_limits(
     config: PathConfig,
     runs: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
+    texts: Sequence[torch.Tensor],
     common: Sequence[torch.Tensor],
 ) -> torch.Tensor:
     """Return the bin up to which a belief counts once a bin was shown, (bins,) int64.
 
-    runs: each (T, dims); places, common: the bins of their frames, and which of them others show,
-    each (T,). The rest is no proof of having come somewhere: a menu that one player happened to
-    open there can be opened without having done what came before.
+    runs: each (T, dims); then of their frames, each (T,): the bins `places`, how much their `texts`
+    say by themselves, and which are `common`: others show them. The rest is no proof of having come
+    somewhere: a menu that one player happened to open there can be opened without having done what
+    came before.
 
     A trajectory may leave out as much as three in four of the runs do: there are other ways. It
     may pass unseen as much as four in five of them do, each followed along a path of the others, as
     another player would be: some of what these show is on its screen between two frames only, or
-    never, as it has another companion; and one of many may have been lost for long. With fewer than
-    three runs all counts: what two have in common may be chance.
+    never, as it has another companion; and one of many may have been lost for long. One more bin
+    may fall between two steps, but none that three in four runs stay in. With fewer than three runs
+    all counts: what two have in common may be chance.
     """
     num_bins = 1 + max(int(place.max()) for place in places)
     last = torch.full((num_bins,), num_bins - 1)
@@ -284,10 +300,10 @@ def counting_limits(
     for i, run in enumerate(runs):
         others = [j for j in range(len(runs)) if j != i]
         place, order = torch.cat([places[j] for j in others]).sort()
-        parts = runs, telling, common
-        frames, tells, also = (torch.cat([part[j] for j in others])[order] for part in parts)
+        parts = runs, telling, texts, common
+        frames, tells, told, also = (torch.cat([part[j] for j in others])[order] for part in parts)
         none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
-        path = PathModel(config, frames, place, tells, also, last, none, none, none, nothing)
+        path = PathModel(config, frames, place, tells, told, also, last, none, none, none, nothing)
         follower, shown = Follower(path, 1), torch.zeros(path.num_cells, dtype=torch.bool)
         for frame in run:
             follower.follow(frame[None], torch.tensor([0]))
@@ -305,8 +321,10 @@ def counting_limits(
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
     slope = np.arange(0, 2 * num_bins, 2)
     left_out = np.maximum.accumulate((left_out - slope)[::-1])[::-1] + slope
-    limit = np.maximum(left_out, unseen) + config.missed
-    return torch.from_numpy(limit).long().clamp(max=num_bins - 1)
+    limit = np.maximum(left_out, unseen).astype(np.int64).clip(max=num_bins - 1)
+    stays = [np.bincount(place.numpy(), minlength=num_bins) for place in places]
+    limit += np.quantile(stays, 0.25, axis=0)[limit] <= MOMENTARY
+    return torch.from_numpy(limit).clamp(max=num_bins - 1)
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
@@ -392,8 +410,10 @@ def make_path(
         bandwidth=bandwidth, pace=recorded_pace(places), pool=aligned.pool, reach=reach
     )
     counts = runs_that_show(small, places, bandwidth)
-    limit = counting_limits(config, small, places, [count > 0 for count in counts])
-    return _bank(config, runs, small, places, counts, limit)
+    frames, bins = torch.cat(small), torch.cat(places)
+    texts = [text_says(run, frames, bins) for run in small]
+    limit = counting_limits(config, small, places, texts, [count > 0 for count in counts])
+    return _bank(config, runs, small, places, texts, counts, limit)
 
 
 def _bank(
@@ -401,6 +421,7 @@ def _bank(
     runs: Sequence[np.ndarray],
     small: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
+    texts: Sequence[torch.Tensor],
     counts: Sequence[torch.Tensor],
     limit: torch.Tensor,
 ) -> PathModel:
@@ -440,7 +461,8 @@ def _bank(
     enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))
     are_goals = [count[found] >= enough for count, found in zip(counts, moments, strict=True)]
     trails = _trails(shows, are_goals, bins[rows])
-    return PathModel(config, frames[rows], bins[rows], telling, also, limit, *trails, pictures)
+    frames, bins, told = frames[rows], bins[rows], torch.cat(list(texts))[rows]
+    return PathModel(config, frames, bins, telling, told, also, limit, *trails, pictures)
 
 
 def _trails(

@@ -6,17 +6,29 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.path import KNOWN, NOWHERE, TELLING, PathModel
+from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 
 #: Cells ahead of the last sure place that are always within reach.
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
-#: Bins in which a picture proves no more than the first of them that shows it.
-AGAIN = 32
+#: Bins that are just beyond what counts.
+BESIDE = 10
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
-SCALARS = ("place", "been", "front", "since", "beyond", "shown_beyond", "at", "was", "off")
+SCALARS = (
+    "place",
+    "been",
+    "front",
+    "proved",
+    "since",
+    "beyond",
+    "shown_beyond",
+    "at",
+    "was",
+    "off",
+    "astray",
+)
 
 
 class Follower:
@@ -97,21 +109,23 @@ class Follower:
         """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims).
 
         The picture that a trajectory showed before is no news: were it weighed again, or the time
-        counted that it stays, waiting would be a way to be believed, and paid.
+        counted that it stays, waiting would be a way to be believed, and paid. Another text is.
         """
         path = self.path
-        new = (x - self.seen[rows]).square().sum(dim=1) >= path.config.bandwidth
+        changes = x - self.seen[rows]
+        changes = (part.square().sum(dim=1) for part in (changes, text_part(changes)))
+        new = torch.maximum(*changes) >= path.config.bandwidth
         self.shown[rows] = False
         x, rows = x[new], rows[new]
         if not len(rows):
             return
         self.seen[rows] = x
         near, common, says = path.compare(x)
-        self.belief[rows] = belief = path.update(self.belief[rows], near, says, self.since[rows])
+        self.belief[rows] = belief = path.update(self.belief[rows], near, says, self.astray[rows])
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
-        again = _again(alike, max(1, AGAIN // path.bins_a_cell))
+        again = _again(alike, self.proved[rows])
         self.shown[rows] = proven = shown & (common < path.config.bandwidth) & ~again
         cells = torch.arange(path.num_cells).to(rows)
         first, first_near = (
@@ -158,10 +172,11 @@ class Follower:
     ) -> None:
         """Move the fronts of trajectories (B,) that show cells, both (B, cells), -1 where not.
 
-        Up to the front, what more than one run shows proves that a trajectory has come there. As
-        many as `elsewhere` beyond, each further than the last, move the front there, if they are of
-        pictures that nothing before is near to, as it is to those of a road walked back. first:
-        (B,) the first cell that is near the frame.
+        Up to the front, what more than one run shows proves that a trajectory has come there, if no
+        cell from the furthest proved one on shows the same before: after may look like before. As
+        many as `elsewhere` beyond, or `beside` just beyond, each further than the last, move the
+        front there, if they are of pictures that nothing before is near to, as it is to those of a
+        road walked back. first: (B,) the first cell that is near the frame.
         """
         front, limit = self.front[rows], self.path.cell_limit
         beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
@@ -173,8 +188,13 @@ class Follower:
         beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
         new = (furthest > front) & (furthest > beyond) & (first > front)
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
-        far = new & (shown_beyond >= self.path.config.elsewhere)
+        config, past = self.path.config, (furthest - front) * self.path.bins_a_cell
+        far = new & (shown_beyond >= torch.where(past > BESIDE, config.elsewhere, config.beside))
         self.front[rows] = torch.where(far, limit[furthest], front)
+        proved = torch.maximum(self.proved[rows], before)
+        proved = torch.where(far, furthest, proved)
+        self.astray[rows] = torch.where(proved > self.proved[rows], 0, self.astray[rows] + 1)
+        self.proved[rows] = proved
         self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond
 
     def _counts_to(self, rows: torch.Tensor) -> torch.Tensor:
@@ -207,7 +227,7 @@ class Follower:
         self.seen[rows] = x
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
-        self.front[rows] = path.cell_limit[place]
+        self.front[rows], self.proved[rows] = path.cell_limit[place], place
         everywhere = torch.full_like(place, path.num_bins)
         self.at[rows], _ = path.choose_run(x, place, everywhere)
         self.was[rows] = self.at[rows]
@@ -222,10 +242,10 @@ def _around(belief: torch.Tensor) -> torch.Tensor:
     return F.avg_pool1d(belief[:, None], 7, 1, 3)[:, 0] * 7
 
 
-def _again(alike: torch.Tensor, cells: int) -> torch.Tensor:
-    """Say which cells have others that are `alike` (B, all) among so many before them, (B, all)."""
-    before = F.pad(alike.float().cumsum(dim=1), (cells + 1, 0))
-    return before[:, cells:-1] > before[:, : -cells - 1]
+def _again(alike: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
+    """Say which cells have others `alike` before them, from `since` (B,) on, (B, cells) bool."""
+    before = alike.long().cumsum(dim=1) - alike.long()
+    return before > before.gather(1, since[:, None])
 
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:

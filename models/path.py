@@ -36,12 +36,14 @@ BACK = 0.125
 GUIDE_BINS, KNOWN = 10, 4.0
 #: Less than this says nothing of the place: a picture that its run shows four times or more.
 TELLING = 0.1
+#: Distance below which two texts are the same.
+SAME_TEXT = 2e-4
 #: In every dimension of no picture, such as what was seen before anything was: far from any frame.
 NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "says", "common", "limit", "shows", "following", "left")
+TENSORS = ("bank", "bins", "says", "texts", "common", "limit", "shows", "following", "left")
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,17 @@ class PathConfig:
     ahead: float = 1e-2
     """probability of a leap ahead, when the frame is not what was expected"""
     leap: int = 80
-    """bins that a leap leads ahead at most, or as many as runs go in the time since the last sure
-    place"""
+    """bins that a leap leads ahead at most, or as many as runs go in the time since a further place
+    was proved"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
-    missed: int = 1
-    """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
     elsewhere: int = 12
     """moments to be shown that are recorded only beyond what may be passed, each further than the
     last, before a place there counts"""
+    beside: int = 4
+    """how many just beyond it"""
     lost_after: int = 3
     """unsure steps after which a place counts as lost"""
 
@@ -92,6 +94,17 @@ def thumbnails(frames: torch.Tensor, pool: int) -> torch.Tensor:
     return squares / math.sqrt(squares.shape[1])
 
 
+def text_part(x: torch.Tensor) -> torch.Tensor:
+    """Return the lower third of thumbnails (B, dims), where games print text, to be compared."""
+    return math.sqrt(3) * x[:, -(x.shape[1] // 3) :]
+
+
+def text_distances(x: torch.Tensor, y: torch.Tensor, bandwidth: float) -> torch.Tensor:
+    """Return how far texts x (A, dims) are from y (B, dims), (A, B): less than the bandwidth of
+    pictures, if they are the same."""
+    return distances(x, y) * max(1.0, bandwidth / SAME_TEXT)
+
+
 class PathModel:
     """The bank, its bins, and what the runs show next.
 
@@ -104,6 +117,7 @@ class PathModel:
         bank: torch.Tensor,
         bins: torch.Tensor,
         says: torch.Tensor,
+        texts: torch.Tensor,
         common: torch.Tensor,
         limit: torch.Tensor,
         shows: torch.Tensor,
@@ -111,16 +125,17 @@ class PathModel:
         left: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, says, common: (M,); limit: (bins,); then (moments,).
+        """bank: (M, dims) thumbnails; bins, says, texts, common: (M,); limit: (bins,); the moments.
 
-        `says` is how much a frame says about the place, in (0, 1] (models/alignment.py); `common`
-        ones are shown by more than one run, and prove that a trajectory has come there; `limit` is
-        the bin up to which a belief counts once a bin was shown. The moments of all runs, in order
-        of bins: the row that each `shows`, the moment `following` in its run (itself at the end),
-        how many are `left`.
+        `says` is how much a frame says about the place, in (0, 1], and `texts` its text by itself,
+        in [0, 1] (models/alignment.py); `common` ones are shown by more than one run, and prove
+        that a trajectory has come there; `limit` is the bin up to which a belief counts once a bin
+        was shown. The moments of all runs, in order of bins: the row that each `shows`, the moment
+        `following` in its run (itself at the end), how many are `left`.
         """
         self.config, self.pictures = config, pictures
-        self.bank, self.bins, self.says, self.common, self.limit = bank, bins, says, common, limit
+        self.bank, self.bins, self.common, self.limit = bank, bins, common, limit
+        self.says, self.texts = says, texts
         self.shows, self.following, self.left = shows, following, left
         self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
@@ -129,6 +144,10 @@ class PathModel:
         self.landmarks, self._landmark_says = bank[rows], says[rows]
         self.landmarks[rows < 0] = NOWHERE
         self._of_one_run = torch.where(common[rows], 0.0, torch.inf).to(bank)
+        rows = (texts > TELLING).nonzero()[:, 0]
+        self._texts, self._text_says = text_part(bank[rows]), texts[rows]
+        self._text_cells = (bins[rows] // self.bins_a_cell)[None]
+        self._text_of_one_run = torch.where(common[rows], 0.0, torch.inf).to(bank)
         self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
         edges = torch.arange(self.num_bins + 1, device=bins.device)
         self._first_moment = torch.searchsorted(bins[shows], edges)  # (bins + 1,)
@@ -174,11 +193,11 @@ class PathModel:
         return chosen.to(self.bins)
 
     def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Compare thumbnails (B, dims) with the landmarks.
+        """Compare thumbnails (B, dims) with the landmarks, and their texts with those that tell.
 
-        Returns the distance to each cell, (B, cells): to its nearest landmark; likewise to its
+        Returns the distance to each cell, (B, cells): to what is nearest of it; likewise to its
         nearest common one; and how much the frames say about the place, (B, 1): what the landmark
-        most like them does.
+        most like them does, or the same text, whatever picture it stands under.
         """
         landmarks = self.landmarks.flatten(0, 1)
         distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
@@ -190,7 +209,13 @@ class PathModel:
         near, common = (
             (part + x.square().sum(dim=1, keepdim=True)).clamp_min(0) for part in (near, common)
         )
-        return near, common, self._landmark_says[which, cell][:, None]
+        apart = text_distances(text_part(x), self._texts, self.config.bandwidth)
+        cells = self._text_cells.expand(len(x), -1)
+        near = near.scatter_reduce(1, cells, apart, "amin")
+        common = common.scatter_reduce(1, cells, apart + self._text_of_one_run, "amin")
+        told = (apart < self.config.bandwidth) * self._text_says
+        says = torch.cat([self._landmark_says[which, cell][:, None], told], dim=1)
+        return near, common, says.amax(dim=1, keepdim=True)
 
     def everywhere(self, x: torch.Tensor) -> torch.Tensor:
         """Return the distances of thumbnails (B, dims) to all rows, (B, M)."""
@@ -203,9 +228,9 @@ class PathModel:
 
         A move is believed as far as the frame resembles what is recorded where it leads: off the
         recorded ways, or before what fits elsewhere only, the belief stays. It leaps the less, the
-        more the frame is what was expected, and as far as runs go in the steps `since` it was last
-        sure of its place, (B,): some battle shows next to nothing that another run does. Returned
-        normalised.
+        more the frame is what was expected, and as far as runs go in the new pictures `since` one
+        proved a further place, (B,): some battle shows next to nothing that another run does.
+        Returned normalised.
         """
         config, cells = self.config, torch.arange(self.num_cells, device=near.device)
         peak = belief.argmax(dim=1, keepdim=True)
@@ -337,12 +362,12 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        sizes = *(4 * [len(bins)]), len(shows), int(ends[-1])
-        of = *(state[name] for name in ("bank", "says", "common")), ends, state["left"]
+        sizes = *(5 * [len(bins)]), len(shows), int(ends[-1])
+        of = *(state[name] for name in ("bank", "says", "texts", "common")), ends, state["left"]
         of = *of, state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
-        if not config.bandwidth > 0 or config.missed < 0:
+        if not config.bandwidth > 0:
             raise ValueError("it compares nothing")
         pictures = Pictures(state["pictures"], ends)
         return PathModel(config, *(state[name].to(device) for name in TENSORS), pictures)
