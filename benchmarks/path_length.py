@@ -51,7 +51,7 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         torch.ones(len(bank)),
         (rows % TEXT_EVERY == 0).float(),
         torch.ones(len(bank), dtype=torch.bool),
-        (torch.arange(num_bins) + 4).clamp(max=num_bins - 1),
+        *2 * [(torch.arange(num_bins) + 4).clamp(max=num_bins - 1)],
         rows,
         torch.where(rows + FRAMES_A_BIN < len(bank), rows + FRAMES_A_BIN, rows),
         num_bins - 1 - rows // FRAMES_A_BIN,

@@ -37,8 +37,6 @@ BAND = 2048
 MOVE_PRICE, BACK_PRICE, JUMP_PRICE = 0.1, 0.8, 30.0
 #: Bins of one place.
 PLACE = 32
-#: Samples for which a run may stay in a bin, and another pass it between two of its own.
-MOMENTARY = 2
 #: Bins around one in which another run has to show the same picture, for it to be common; share of
 #: the others that have to, for it to be a goal.
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
@@ -276,55 +274,70 @@ def counting_limits(
     places: Sequence[torch.Tensor],
     texts: Sequence[torch.Tensor],
     common: Sequence[torch.Tensor],
-) -> torch.Tensor:
-    """Return the bin up to which a belief counts once a bin was shown, (bins,) int64.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the bin up to which a belief counts once a bin was shown, and once its text was, both
+    (bins,) int64.
 
     runs: each (T, dims); then of their frames, each (T,): the bins `places`, how much their `texts`
     say by themselves, and which are `common`: others show them. The rest is no proof of having come
     somewhere: a menu that one player happened to open there can be opened without having done what
     came before.
 
-    A trajectory may leave out as much as three in four of the runs do: there are other ways. It
-    may pass unseen as much as four in five of them do, each followed along a path of the others, as
-    another player would be: some of what these show is on its screen between two frames only, or
-    never, as it has another companion; and one of many may have been lost for long. One more bin
-    may fall between two steps, but none that three in four runs stay in. With fewer than three runs
-    all counts: what two have in common may be chance.
+    What happens is told: the texts that nearly all runs show are those of a choice, of what is
+    found, of a gate that opens, while a picture of before may lie beside one of after. So both
+    limits hold. One more bin may fall between two steps. With fewer than three runs all
+    counts: what two have in common may be chance.
     """
     num_bins = 1 + max(int(place.max()) for place in places)
     last = torch.full((num_bins,), num_bins - 1)
     if len(runs) < 3:
-        return last
+        return last, last
     telling = [says(run, config.bandwidth) for run in runs]
-    left_out, unseen = np.full((2, len(runs), num_bins), np.nan)
+    shown, told, passed = [], [], []
     for i, run in enumerate(runs):
         others = [j for j in range(len(runs)) if j != i]
         place, order = torch.cat([places[j] for j in others]).sort()
         parts = runs, telling, texts, common
-        frames, tells, told, also = (torch.cat([part[j] for j in others])[order] for part in parts)
+        frames, *parts = (torch.cat([part[j] for j in others])[order] for part in parts)
         none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
-        path = PathModel(config, frames, place, tells, told, also, last, none, none, none, nothing)
-        follower, shown = Follower(path, 1), torch.zeros(path.num_cells, dtype=torch.bool)
+        path = PathModel(config, frames, place, *parts, last, last, none, none, none, nothing)
+        follower = Follower(path, 1)
+        proven = torch.zeros(2, path.num_cells, dtype=torch.bool)
         for frame in run:
             follower.follow(frame[None], torch.tensor([0]))
-            shown |= follower.shown[0]
-        bins = shown.nonzero()[:, 0].numpy() * path.bins_a_cell
-        at = np.arange(int(bins[-1]) if len(bins) else 0)
+            proven |= torch.stack([follower.shown[0], follower.told[0]])
+        for bins, which in zip((shown, told), proven, strict=True):
+            bins.append(which.nonzero()[:, 0].numpy() * path.bins_a_cell)
+        passed.append(places[i][news(run, config.bandwidth)].sort().values.numpy())
+    limit, told_limit = (
+        torch.from_numpy(_limit(bins, passed, num_bins) + config.missed) for bins in (shown, told)
+    )
+    return limit.clamp(max=num_bins - 1), told_limit.clamp(max=num_bins - 1)
+
+
+def _limit(shown: Sequence[np.ndarray], passed: Sequence[np.ndarray], num_bins: int) -> np.ndarray:
+    """Return how far trajectories may go from each bin without showing one, (bins,) int64.
+
+    A trajectory may leave out as much as three in four of the runs do: there are other ways. It
+    may pass unseen as much as four in five of them do, each followed along a path of the others, as
+    another player would be: some of what these show is on its screen between two frames only, or
+    never, as it has another companion; and one of many may have been lost for long.
+
+    shown: the bins that each run has `shown` so; passed: those of its different frames, in order.
+    """
+    left_out, unseen = np.full((2, len(shown), num_bins), np.nan)
+    for i, (bins, until) in enumerate(zip(shown, passed, strict=True)):
+        at, bins = np.arange(until[-1]), np.append(bins[bins < until[-1]], until[-1])
         unseen[i, at] = then = bins[np.searchsorted(bins, at, side="right")]
-        until = places[i][news(run, config.bandwidth)].sort().values.numpy()
         between = np.searchsorted(until, then) - np.searchsorted(until, at, side="right")
         left_out[i, at] = np.where(2 * between < then - at, then, at + 1)
-    for passed in (left_out, unseen):
-        passed[0, np.isnan(passed).all(axis=0)] = num_bins - 1  # that no run comes to
+    unseen[:, -1] = left_out[:, -1] = num_bins - 1
     left_out = np.nanquantile(left_out, 0.75, axis=0, method="higher")
     unseen = np.nanquantile(unseen, 0.8, axis=0, method="higher")
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
     slope = np.arange(0, 2 * num_bins, 2)
     left_out = np.maximum.accumulate((left_out - slope)[::-1])[::-1] + slope
-    limit = np.maximum(left_out, unseen).astype(np.int64).clip(max=num_bins - 1)
-    stays = [np.bincount(place.numpy(), minlength=num_bins) for place in places]
-    limit += np.quantile(stays, 0.25, axis=0)[limit] <= MOMENTARY
-    return torch.from_numpy(limit).clamp(max=num_bins - 1)
+    return np.maximum(left_out, unseen).astype(np.int64).clip(max=num_bins - 1)
 
 
 def recorded_pace(places: Sequence[torch.Tensor], steps: int = 16) -> float:
@@ -412,8 +425,8 @@ def make_path(
     counts = runs_that_show(small, places, bandwidth)
     frames, bins = torch.cat(small), torch.cat(places)
     texts = [text_says(run, frames, bins) for run in small]
-    limit = counting_limits(config, small, places, texts, [count > 0 for count in counts])
-    return _bank(config, runs, small, places, texts, counts, limit)
+    limits = counting_limits(config, small, places, texts, [count > 0 for count in counts])
+    return _bank(config, runs, small, places, texts, counts, *limits)
 
 
 def _bank(
@@ -424,6 +437,7 @@ def _bank(
     texts: Sequence[torch.Tensor],
     counts: Sequence[torch.Tensor],
     limit: torch.Tensor,
+    told_limit: torch.Tensor,
 ) -> PathModel:
     """Put all frames in one bank by bin, those that look the same in one bin once."""
     offsets = np.cumsum([0, *map(len, small)])
@@ -462,7 +476,9 @@ def _bank(
     are_goals = [count[found] >= enough for count, found in zip(counts, moments, strict=True)]
     trails = _trails(shows, are_goals, bins[rows])
     frames, bins, told = frames[rows], bins[rows], torch.cat(list(texts))[rows]
-    return PathModel(config, frames, bins, telling, told, also, limit, *trails, pictures)
+    return PathModel(
+        config, frames, bins, telling, told, also, limit, told_limit, *trails, pictures
+    )
 
 
 def _trails(

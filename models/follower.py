@@ -17,26 +17,17 @@ BESIDE = 10
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = (
-    "place",
-    "been",
-    "front",
-    "proved",
-    "since",
-    "beyond",
-    "shown_beyond",
-    "at",
-    "was",
-    "off",
-    "astray",
+    *("place", "been", "front_shown", "front_told", "proved", "since"),
+    *("beyond", "shown_beyond", "at", "was", "off", "astray"),
 )
 
 
 class Follower:
     """Beliefs of N trajectories about where on a path they are, each over all its cells.
 
-    What is believed beyond `front` does not count: what comes before was passed unseen, more of it
-    than runs pass. That a trajectory took another way is found once it has shown enough beyond. Nor
-    does what no run could have reached in the time.
+    What is believed beyond `front` does not count: what comes before was passed unseen, or a text
+    before untold, more of it than runs pass. That a trajectory took another way is found once it
+    has shown enough beyond. Nor does what no run could have reached in the time.
     """
 
     def __init__(self, path: PathModel, num: int):
@@ -45,7 +36,8 @@ class Follower:
         self.belief = torch.zeros(num, path.num_cells, device=device)
         self.seen = torch.zeros(num, path.bank.shape[1], device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
-        self.shown = torch.zeros_like(self.belief, dtype=torch.bool)  # by the last new picture
+        # Cells that the last new picture proves, and those that its text alone does.
+        self.shown, self.told = torch.zeros(2, *self.belief.shape, dtype=torch.bool, device=device)
         for name in SCALARS:
             setattr(self, name, torch.zeros(num, dtype=torch.int64, device=device))
         self.reset(torch.arange(num))
@@ -57,9 +49,9 @@ class Follower:
         self.seen[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
-        self.sure[rows], self.shown[rows] = False, False
+        self.sure[rows] = self.shown[rows] = self.told[rows] = False
         self.at[rows] = self.was[rows] = self.path.start
-        self.front[rows] = self.path.cell_limit[0]
+        self._put_front(rows, self.place[rows])
 
     def save(self, rows: torch.Tensor) -> torch.Tensor:
         """Return all that is known of trajectories `rows` (B,), (B, numbers) float32 on the CPU."""
@@ -75,6 +67,11 @@ class Follower:
         for name, values in zip(SCALARS, scalars.unbind(dim=1), strict=True):
             getattr(self, name)[rows] = values.long()
         self.sure[rows] = sure[:, 0].bool()
+
+    @property
+    def front(self) -> torch.Tensor:
+        """The last cell of each trajectory that counts, (N,)."""
+        return torch.minimum(self.front_shown, self.front_told)
 
     @property
     def goals(self) -> torch.Tensor:
@@ -115,24 +112,26 @@ class Follower:
         changes = x - self.seen[rows]
         changes = (part.square().sum(dim=1) for part in (changes, text_part(changes)))
         new = torch.maximum(*changes) >= path.config.bandwidth
-        self.shown[rows] = False
+        self.shown[rows] = self.told[rows] = False
         x, rows = x[new], rows[new]
         if not len(rows):
             return
         self.seen[rows] = x
-        near, common, says = path.compare(x)
+        near, common, texts, says = path.compare(x)
         self.belief[rows] = belief = path.update(self.belief[rows], near, says, self.astray[rows])
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
         again = _again(alike, self.proved[rows])
         self.shown[rows] = proven = shown & (common < path.config.bandwidth) & ~again
+        self.told[rows] = told = proven & (texts < path.config.bandwidth)
         cells = torch.arange(path.num_cells).to(rows)
         first, first_near = (
             torch.where(part, cells, path.num_cells).amin(dim=1)
             for part in (alike, near < KNOWN * path.config.bandwidth)
         )
-        self._confirm(*(torch.where(part, cells, -1) for part in (proven, shown)), first_near, rows)
+        parts = (torch.where(part, cells, -1) for part in (proven, told, shown))
+        self._confirm(*parts, first_near, rows)
 
         place = belief.argmax(dim=1)
         certain = (alike & (_around(belief) > 0.8)).gather(1, place[:, None])[:, 0]
@@ -168,34 +167,51 @@ class Follower:
             self.off[chosen] = 0
 
     def _confirm(
-        self, proven: torch.Tensor, shown: torch.Tensor, first: torch.Tensor, rows: torch.Tensor
+        self,
+        proven: torch.Tensor,
+        told: torch.Tensor,
+        shown: torch.Tensor,
+        first: torch.Tensor,
+        rows: torch.Tensor,
     ) -> None:
-        """Move the fronts of trajectories (B,) that show cells, both (B, cells), -1 where not.
+        """Move the fronts of trajectories (B,) that show cells, all (B, cells), -1 where not.
 
         Up to the front, what more than one run shows proves that a trajectory has come there, if no
-        cell from the furthest proved one on shows the same before: after may look like before. As
-        many as `elsewhere` beyond, or `beside` just beyond, each further than the last, move the
-        front there, if they are of pictures that nothing before is near to, as it is to those of a
-        road walked back. first: (B,) the first cell that is near the frame.
+        cell from the furthest proved one on shows the same before: after may look like before. What
+        is told moves the front of texts, too. As many as `elsewhere` beyond, or `beside` just
+        beyond, each further than the last, move both, if they are of pictures that nothing before
+        is near to, as it is to those of a road walked back. first: (B,) the first cell that is near
+        the frame.
         """
-        front, limit = self.front[rows], self.path.cell_limit
+        path, front = self.path, self.front[rows]
+        before, heard = (
+            part.masked_fill(part > front[:, None], -1).amax(dim=1) for part in (proven, told)
+        )
+        for cells, limit, fronts in (
+            (before, path.cell_limit, self.front_shown),
+            (heard, path.cell_told_limit, self.front_told),
+        ):
+            some, last = rows[cells >= 0], limit[cells[cells >= 0]]
+            fronts[some] = torch.maximum(fronts[some], last)
+        front, furthest = self.front[rows], shown.amax(dim=1)
         beyond, shown_beyond = self.beyond[rows], self.shown_beyond[rows]
-        before = proven.masked_fill(proven > front[:, None], -1).amax(dim=1)
-        furthest = shown.amax(dim=1)
         back = before >= 0
-        front = torch.where(back, torch.maximum(front, limit[before]), front)
         again = back | (furthest > front) & (furthest < beyond - SLACK)
         beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
         new = (furthest > front) & (furthest > beyond) & (first > front)
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
-        config, past = self.path.config, (furthest - front) * self.path.bins_a_cell
+        config, past = path.config, (furthest - front) * path.bins_a_cell
         far = new & (shown_beyond >= torch.where(past > BESIDE, config.elsewhere, config.beside))
-        self.front[rows] = torch.where(far, limit[furthest], front)
-        proved = torch.maximum(self.proved[rows], before)
-        proved = torch.where(far, furthest, proved)
+        self._put_front(rows[far], furthest[far])
+        self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond
+        proved = torch.where(far, furthest, torch.maximum(self.proved[rows], before))
         self.astray[rows] = torch.where(proved > self.proved[rows], 0, self.astray[rows] + 1)
         self.proved[rows] = proved
-        self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond
+
+    def _put_front(self, rows: torch.Tensor, cells: torch.Tensor) -> None:
+        """Put the fronts of trajectories `rows` (B,) to where cells (B,) that they show lead."""
+        self.front_shown[rows] = self.path.cell_limit[cells]
+        self.front_told[rows] = self.path.cell_told_limit[cells]
 
     def _counts_to(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the cell up to which what is believed counts, (B,): as far as trajectories have
@@ -210,7 +226,7 @@ class Follower:
 
     def agrees(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Say whether frames x (B, dims) look like the places of `rows` (B,), (B,) bool."""
-        near, _, _ = self.path.compare(x)
+        near = self.path.compare(x)[0]
         peak = self.belief[rows].argmax(dim=1, keepdim=True)
         return near.gather(1, peak)[:, 0] < self.path.config.bandwidth
 
@@ -227,7 +243,8 @@ class Follower:
         self.seen[rows] = x
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
-        self.front[rows], self.proved[rows] = path.cell_limit[place], place
+        self.proved[rows] = place
+        self._put_front(rows, place)
         everywhere = torch.full_like(place, path.num_bins)
         self.at[rows], _ = path.choose_run(x, place, everywhere)
         self.was[rows] = self.at[rows]

@@ -43,7 +43,18 @@ NOWHERE = 1e3
 #: Steps of goals ahead, in different frames of a run.
 GOALS = (1, 3)
 #: What is saved of a path, beside its pictures.
-TENSORS = ("bank", "bins", "says", "texts", "common", "limit", "shows", "following", "left")
+TENSORS = (
+    "bank",
+    "bins",
+    "says",
+    "texts",
+    "common",
+    "limit",
+    "told_limit",
+    "shows",
+    "following",
+    "left",
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,8 @@ class PathConfig:
     was proved"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
+    missed: int = 1
+    """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
     elsewhere: int = 12
@@ -120,22 +133,24 @@ class PathModel:
         texts: torch.Tensor,
         common: torch.Tensor,
         limit: torch.Tensor,
+        told_limit: torch.Tensor,
         shows: torch.Tensor,
         following: torch.Tensor,
         left: torch.Tensor,
         pictures: "Pictures",
     ):
-        """bank: (M, dims) thumbnails; bins, says, texts, common: (M,); limit: (bins,); the moments.
+        """bank: (M, dims) thumbnails; then (M,) up to `common`, (bins,) the limits, (moments,).
 
         `says` is how much a frame says about the place, in (0, 1], and `texts` its text by itself,
         in [0, 1] (models/alignment.py); `common` ones are shown by more than one run, and prove
         that a trajectory has come there; `limit` is the bin up to which a belief counts once a bin
-        was shown. The moments of all runs, in order of bins: the row that each `shows`, the moment
-        `following` in its run (itself at the end), how many are `left`.
+        was shown, `told_limit` the same once its text was. The moments of all runs, in order of
+        bins: the row that each `shows`, the moment `following` in its run (itself at the end), how
+        many are `left`.
         """
         self.config, self.pictures = config, pictures
         self.bank, self.bins, self.common, self.limit = bank, bins, common, limit
-        self.says, self.texts = says, texts
+        self.says, self.texts, self.told_limit = says, texts, told_limit
         self.shows, self.following, self.left = shows, following, left
         self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
@@ -156,8 +171,10 @@ class PathModel:
         begins &= bins[shows] == bins[shows[begins.nonzero()[0, 0]]]  # the first of them
         self.start = int(left.masked_fill(~begins, torch.iinfo(torch.int64).max).argmin())
         cells = torch.arange(self.num_bins, device=bins.device) // self.bins_a_cell
-        self.cell_limit = torch.zeros(self.num_cells).to(limit)
-        self.cell_limit.scatter_reduce_(0, cells, limit // self.bins_a_cell, "amax")
+        self.cell_limit, self.cell_told_limit = (
+            cells.new_zeros(self.num_cells).scatter_reduce(0, cells, last, "amax")
+            for last in (limit // self.bins_a_cell, told_limit // self.bins_a_cell)
+        )
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -192,12 +209,12 @@ class PathModel:
                 apart = torch.minimum(apart, (bank - bank[row]).square().sum(dim=1).cpu())
         return chosen.to(self.bins)
 
-    def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Compare thumbnails (B, dims) with the landmarks, and their texts with those that tell.
 
-        Returns the distance to each cell, (B, cells): to what is nearest of it; likewise to its
-        nearest common one; and how much the frames say about the place, (B, 1): what the landmark
-        most like them does, or the same text, whatever picture it stands under.
+        Returns the distance to each cell, (B, cells): to what is nearest of it; likewise to what is
+        common, and to its common texts; and how much the frames say about the place, (B, 1): what
+        the landmark most like them does, or the same text, whatever picture it stands under.
         """
         landmarks = self.landmarks.flatten(0, 1)
         distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
@@ -212,10 +229,12 @@ class PathModel:
         apart = text_distances(text_part(x), self._texts, self.config.bandwidth)
         cells = self._text_cells.expand(len(x), -1)
         near = near.scatter_reduce(1, cells, apart, "amin")
-        common = common.scatter_reduce(1, cells, apart + self._text_of_one_run, "amin")
+        texts = torch.full_like(near, torch.inf)
+        texts.scatter_reduce_(1, cells, apart + self._text_of_one_run, "amin")
+        common = torch.minimum(common, texts)
         told = (apart < self.config.bandwidth) * self._text_says
         says = torch.cat([self._landmark_says[which, cell][:, None], told], dim=1)
-        return near, common, says.amax(dim=1, keepdim=True)
+        return near, common, texts, says.amax(dim=1, keepdim=True)
 
     def everywhere(self, x: torch.Tensor) -> torch.Tensor:
         """Return the distances of thumbnails (B, dims) to all rows, (B, M)."""
@@ -349,25 +368,26 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
     checkpoint = load_checkpoint(file, KIND)
     with fitting(file, KIND):
         config, state = PathConfig(**checkpoint["config"]), checkpoint["state_dict"]
-        bins, limit = state["bins"], state["limit"]
+        bins, limit, told_limit = (state[name] for name in ("bins", "limit", "told_limit"))
         ends, shows, dims = state["picture_ends"], state["shows"], FRAME_SHAPE[0] * FRAME_SHAPE[1]
         if (bins.diff() < 0).any() or not 0 <= int(bins[0]) <= int(bins[-1]) < len(limit):
             raise ValueError("its bins are out of order")
         for name, count in (("shows", len(bins)), ("following", len(shows))):
             if not 0 <= int(state[name].min()) <= int(state[name].max()) < count:
                 raise ValueError("it leads to moments that are not there")
-        if not 0 <= int(limit.min()) <= int(limit.max()) < len(limit):
-            raise ValueError("what it counts lies beyond its end")
+        for last in (limit, told_limit):
+            if not 0 <= int(last.min()) <= int(last.max()) < len(limit):
+                raise ValueError("what it counts lies beyond its end")
         if (bins[shows].diff() < 0).any():
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        sizes = *(5 * [len(bins)]), len(shows), int(ends[-1])
-        of = *(state[name] for name in ("bank", "says", "texts", "common")), ends, state["left"]
-        of = *of, state["pictures"]
+        sizes = *(5 * [len(bins)]), len(limit), len(shows), int(ends[-1])
+        of = *(state[name] for name in ("bank", "says", "texts", "common")), ends, told_limit
+        of = *of, state["left"], state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
-        if not config.bandwidth > 0:
+        if not config.bandwidth > 0 or config.missed < 0:
             raise ValueError("it compares nothing")
         pictures = Pictures(state["pictures"], ends)
         return PathModel(config, *(state[name].to(device) for name in TENSORS), pictures)
