@@ -38,7 +38,7 @@ class CurriculumConfig:
     hold_frames: CountOrZero = 8
     """frames of a step for which the button is held"""
     reward_interval: Count = 64
-    """steps between two payments of the progress delta, in all environments at once"""
+    """steps between two payments of new heights of progress, in all environments at once"""
     progress_scale: NotNegative = 10.0
     """reward for the progress of one whole run; more for longer runs (10 suits some minutes)"""
     time_penalty: NotNegative = 0.001
@@ -229,8 +229,9 @@ class CurriculumEnvs:
         truncated &= ~terminated
         due |= truncated
         reward = np.full(config.num_envs, -config.time_penalty, dtype=np.float32)
-        reward[due] += config.progress_scale * (self.score - self.paid_score)[due]
-        self.paid_score[due] = self.score[due]
+        new_heights = np.maximum(self.score, self.paid_score)[due]
+        reward[due] += config.progress_scale * (new_heights - self.paid_score[due])
+        self.paid_score[due] = new_heights
         return reward, terminated, truncated
 
     def _out_of_patience(self) -> np.ndarray:

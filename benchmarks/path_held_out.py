@@ -5,8 +5,9 @@
 
 or, from videos of the same movies, `data/speedruns/prepare.py VIDEOS --shades 4 --out /tmp/frames`.
 A path of the other runs follows each held-out one. A place is a moment of the path's reference,
-whose RAM says where in the game that is: map, cell, number of milestones. The error is how far in
-its own time the run is from when it is there, or as near as it comes. Prints JSON: by run, share of
+whose RAM says where in the game that is: map, cell, number of milestones that are no places (who is
+put back by a defeat is further back, with nothing undone). The error is how far in its own time the
+run is from when it is there, or as near as it comes. Prints JSON: by run, share of
 samples within 5 and 30 s, the longest time in a row that it is more than 30 s off, the share that
 is taken to be more than 60 s ahead; the same of what counts as progress ("counted"), which waits
 for moments that all runs show, and of the places at which the training runs are aligned. RAM serves
@@ -60,10 +61,11 @@ def recorded_states(movie: Path, game: Game) -> np.ndarray:
     emulator = VecGameBoy(game.rom, 1, num_threads=1)
     obs = np.zeros((1, *FRAME_SHAPE), dtype=np.uint8)
     emulator.reset(obs)
+    events = [not milestone.is_place for milestone in game.milestones]
     states = []
     for _ in play(emulator, read_movie(movie).frames(), obs):
         position = [emulator.read_memory_batch(at, 1)[0, 0] for at in game.position.values()]
-        held = game.milestones_held(emulator.read_memory_batch)[0].sum()
+        held = game.milestones_held(emulator.read_memory_batch)[0, events].sum()
         states.append([*position, held])
     return np.array(states, dtype=int)
 

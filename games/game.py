@@ -42,6 +42,8 @@ class Milestone:
 
     name: str
     when: tuple[Condition, ...]
+    is_place: bool = False
+    """reached by going there: who is put back before it comes there again, with nothing undone"""
 
     def holds(self, read_memory: ReadMemory) -> np.ndarray:
         """Return (N,) bool."""
@@ -86,17 +88,19 @@ def read_milestones(path: Path) -> dict:
     milestones: list[Milestone] = []
     for number, entry in enumerate(entries, 1):
         where = f"{path}: milestone {number}"
-        _expect_keys(where, entry, ("name", "when"))
+        _expect_keys(where, entry, ("name", "when"), ("is_place",))
         _expect_text(f"{where}: name", entry["name"])
         where = f"{where} ({entry['name']})"
         is_new = entry["name"] not in [milestone.name for milestone in milestones]
         _expect(is_new, where, "a name of its own", entry["name"])
         _expect_list(f"{where}: when", entry["when"])
+        is_place = entry.get("is_place", False)
+        _expect(isinstance(is_place, bool), f"{where}: is_place", "true or false", is_place)
         conditions = tuple(
             _condition(f"{where}: condition {i}", condition)
             for i, condition in enumerate(entry["when"], 1)
         )
-        milestones.append(Milestone(entry["name"], conditions))
+        milestones.append(Milestone(entry["name"], conditions, is_place))
     position = table.get("position", {})
     _expect(isinstance(position, dict), f"{path}: position", "a table", position)
     for name, address in position.items():

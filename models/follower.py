@@ -12,8 +12,6 @@ from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
-#: Bins that are just beyond what counts.
-BESIDE = 10
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = (
@@ -44,14 +42,15 @@ class Follower:
 
     def reset(self, rows: torch.Tensor) -> None:
         """Put all belief in the first cell."""
+        path = self.path
         self.belief[rows] = 0.0
         self.belief[rows, 0] = 1.0
         self.seen[rows] = NOWHERE
         for name in SCALARS:
             getattr(self, name)[rows] = 0
         self.sure[rows] = self.shown[rows] = self.told[rows] = False
-        self.at[rows] = self.was[rows] = self.path.start
-        self._put_front(rows, self.place[rows])
+        self.at[rows] = self.was[rows] = path.start
+        self.front_shown[rows], self.front_told[rows] = path.cell_limit[0], path.cell_told_limit[0]
 
     def save(self, rows: torch.Tensor) -> torch.Tensor:
         """Return all that is known of trajectories `rows` (B,), (B, numbers) float32 on the CPU."""
@@ -178,10 +177,10 @@ class Follower:
 
         Up to the front, what more than one run shows proves that a trajectory has come there, if no
         cell from the furthest proved one on shows the same before: after may look like before. What
-        is told moves the front of texts, too. As many as `elsewhere` beyond, or `beside` just
-        beyond, each further than the last, move both, if they are of pictures that nothing before
-        is near to, as it is to those of a road walked back. first: (B,) the first cell that is near
-        the frame.
+        is told moves the front of texts, too. As many as `unshown` beyond, each further than the
+        last, move the front of pictures; beyond that of texts as many as `untold` move both, if
+        they are of pictures that nothing before is near to, as it is to those of a road walked
+        back. first: (B,) the first cell that is near the frame.
         """
         path, front = self.path, self.front[rows]
         before, heard = (
@@ -198,20 +197,16 @@ class Follower:
         back = before >= 0
         again = back | (furthest > front) & (furthest < beyond - SLACK)
         beyond, shown_beyond = beyond.masked_fill(again, 0), shown_beyond.masked_fill(again, 0)
-        new = (furthest > front) & (furthest > beyond) & (first > front)
+        untold = furthest > self.front_told[rows]
+        new = (furthest > front) & (furthest > beyond) & ~(untold & (first <= front))
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
-        config, past = path.config, (furthest - front) * path.bins_a_cell
-        far = new & (shown_beyond >= torch.where(past > BESIDE, config.elsewhere, config.beside))
-        self._put_front(rows[far], furthest[far])
+        far = new & (shown_beyond >= torch.where(untold, path.config.untold, path.config.unshown))
+        self.front_shown[rows[far]] = path.cell_limit[furthest[far]]
+        self.front_told[rows[far & untold]] = path.cell_told_limit[furthest[far & untold]]
         self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond
         proved = torch.where(far, furthest, torch.maximum(self.proved[rows], before))
         self.astray[rows] = torch.where(proved > self.proved[rows], 0, self.astray[rows] + 1)
         self.proved[rows] = proved
-
-    def _put_front(self, rows: torch.Tensor, cells: torch.Tensor) -> None:
-        """Put the fronts of trajectories `rows` (B,) to where cells (B,) that they show lead."""
-        self.front_shown[rows] = self.path.cell_limit[cells]
-        self.front_told[rows] = self.path.cell_told_limit[cells]
 
     def _counts_to(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the cell up to which what is believed counts, (B,): as far as trajectories have
@@ -244,7 +239,8 @@ class Follower:
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
         self.proved[rows] = place
-        self._put_front(rows, place)
+        self.front_shown[rows] = path.cell_limit[place]
+        self.front_told[rows] = path.cell_told_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
         self.at[rows], _ = path.choose_run(x, place, everywhere)
         self.was[rows] = self.at[rows]

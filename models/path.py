@@ -82,11 +82,11 @@ class PathConfig:
     """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
     """times the recorded pace that a place may lie ahead of the last sure one"""
-    elsewhere: int = 12
-    """moments to be shown that are recorded only beyond what may be passed, each further than the
-    last, before a place there counts"""
-    beside: int = 4
-    """how many just beyond it"""
+    unshown: int = 4
+    """moments to be shown beyond what may be passed unseen, each further than the last, before a
+    place there counts"""
+    untold: int = 12
+    """how many beyond what may be passed untold"""
     lost_after: int = 3
     """unsure steps after which a place counts as lost"""
 
@@ -213,8 +213,9 @@ class PathModel:
         """Compare thumbnails (B, dims) with the landmarks, and their texts with those that tell.
 
         Returns the distance to each cell, (B, cells): to what is nearest of it; likewise to what is
-        common, and to its common texts; and how much the frames say about the place, (B, 1): what
-        the landmark most like them does, or the same text, whatever picture it stands under.
+        common, and to its common texts, or pictures, if no text tells; and how much the frames say
+        about the place, (B, 1): what the landmark most like them does, or the same text, whatever
+        picture it stands under.
         """
         landmarks = self.landmarks.flatten(0, 1)
         distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
@@ -232,6 +233,7 @@ class PathModel:
         texts = torch.full_like(near, torch.inf)
         texts.scatter_reduce_(1, cells, apart + self._text_of_one_run, "amin")
         common = torch.minimum(common, texts)
+        texts = texts if len(self._texts) else common
         told = (apart < self.config.bandwidth) * self._text_says
         says = torch.cat([self._landmark_says[which, cell][:, None], told], dim=1)
         return near, common, texts, says.amax(dim=1, keepdim=True)

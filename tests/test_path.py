@@ -44,6 +44,13 @@ def run_names(length=LENGTH):
     return [f"moment {i}" for i in range(length)]
 
 
+def loosened(path, bins):
+    """The same path, of which so many more bins may be missed."""
+    limits = {name: getattr(path, name) + bins for name in ("limit", "told_limit")}
+    last = path.num_bins - 1
+    return path.changed(**{name: limit.clamp(max=last) for name, limit in limits.items()})
+
+
 def lingering(names, at, count):
     return names[:at] + [names[at]] * count + names[at:]
 
@@ -190,7 +197,7 @@ def test_after_proves_a_place_once_what_is_between_is_shown():
     street, room = [f"street {i}" for i in range(20)], [f"room {i}" for i in range(6)]
     talk, onward = [f"talk {i}" for i in range(2)], [f"onward {i}" for i in range(30)]
     path = fit_path([film([*street, *room, *talk, *room[::-1], *street[:14:-1], *onward])] * 3)
-    path = path.changed(limit=(path.limit + 2).clamp(max=path.num_bins - 1))
+    path = loosened(path, 2)
     fronts = []
     for way in (
         [*room, *room[::-1], *street[:14:-1]],
@@ -221,16 +228,6 @@ def test_the_end_seen_early_does_not_pay(path):
     followed = places(path, names[:20] + painting + names[20:])
     assert followed[20 : 20 + len(painting)].max() < 26
     assert followed[-1] > LENGTH - 2  # and the run goes on afterwards
-
-
-@pytest.mark.parametrize(("left_out", "follows"), [(6, True), (12, False)])
-def test_few_moments_prove_what_is_just_beyond(path, left_out, follows):
-    """A talk that one was too quick to be seen at happens once; what is far beyond takes more."""
-    names, before = run_names(), "never seen before"
-    beyond = names[40 + left_out : 45 + left_out]
-    followed = places(path, [*names[:40], *beyond[:4], before, *beyond[:4]])
-    assert followed.max() < 42
-    assert (places(path, [*names[:40], *beyond])[-1] > 42 + left_out) == follows
 
 
 def test_another_way_that_only_this_run_takes_is_found_again_by_what_follows(path):
@@ -317,7 +314,7 @@ def test_the_guide_leads_to_a_choice_where_before_it_looks_like_after_it():
     hall, talk = [f"hall {i}" for i in range(10)], [f"talk {i}" for i in range(4)]
     onward = [f"onward {i}" for i in range(30)]
     path = fit_path([film([*hall, "table", *talk, "table", *hall[:6:-1], *onward])] * 3)
-    path = path.changed(limit=(path.limit + 12).clamp(max=path.num_bins - 1))
+    path = loosened(path, 12)
     follower, row = Follower(path, 1), torch.tensor([0])
     for name in [*hall[:6], "strange", "stranger", "table"]:
         follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
@@ -415,7 +412,8 @@ def test_filtering_is_bayes_rule(path, since):
 def test_comparing_finds_each_cells_nearest_frame_and_what_it_says(path):
     x = path.thumbnails(torch.from_numpy(film(["moment 20", "moment 3"])))
     near, common, texts, says = path.compare(x)
-    assert torch.equal(near, common) and torch.isinf(texts).all()  # its three runs show the same
+    # Its three runs show the same, and no text.
+    assert torch.equal(near, common) and torch.equal(texts, common)
     full = path.everywhere(x)
     for i in range(2):
         for cell in range(path.num_cells):
@@ -516,26 +514,27 @@ def told():
     return fit_path(runs), street, road
 
 
+@pytest.mark.parametrize("where", ["another", "left"])
 @pytest.mark.parametrize("asked", [True, False])
-def test_what_is_said_proves_a_place_whatever_it_is_said_under(told, asked):
-    """To have stood in another corner, and gone on, is not to have been told."""
+def test_what_nearly_all_are_told_is_not_passed_untold(told, where, asked):
+    """A text proves its place, whatever it is said under; to have stood there does not."""
     path, street, road = told
-    frames = np.stack([*street, *talk("another", 4 if asked else 0), *road[:3]])
-    place = follow_run(path, frames) * (path.num_bins - 1)
-    assert place[33] <= 35
-    assert abs(place[-1] - 40) < 1 if asked else place[-1] <= 35
-
-
-@pytest.mark.parametrize("asked", [True, False])
-def test_what_nearly_all_are_told_is_not_passed_by_pictures(told, asked):
-    """Pictures of before may lie beside those of after, and prove what comes then."""
-    path, street, road = told
-    path = path.changed(limit=torch.full_like(path.limit, path.num_bins - 1))
     assert path.told_limit[[0, 33, 34, 37]].tolist() == [35, 35, 36, path.num_bins - 1]
-    frames = np.stack([*street, *talk("left", 4 if asked else 0), *road[:3]])
-    place = follow_run(path, frames) * (path.num_bins - 1)
-    assert abs(place[33] - 33) < 1
-    assert abs(place[-1] - 40) < 1 if asked else place[-1] <= 35
+    frames = np.stack([*street, *talk(where, 4 if asked else 0), *road[:11]])
+    for limit in (path.limit, torch.full_like(path.limit, path.num_bins - 1)):
+        place = follow_run(path.changed(limit=limit), frames) * (path.num_bins - 1)
+        assert place[33] <= 35
+        assert abs(place[-1] - 48) < 1 if asked else place[-1] <= 35
+
+
+@pytest.mark.parametrize(("moments", "follows"), [(4, False), (5, True)])
+def test_what_is_shown_is_soon_believed_where_nothing_is_untold(told, moments, follows):
+    """The first of five moments is that at which it is found; the four after it are shown."""
+    path, street, road = told
+    frames = [*street, *talk("another"), *road[12 : 12 + moments]]
+    place = follow_run(path, np.stack(frames)) * (path.num_bins - 1)
+    assert path.limit[37] == 39
+    assert abs(place[-1] - 54) < 1 if follows else place[-1] <= 39
 
 
 def test_a_text_is_compared_by_itself_where_it_tells(told):

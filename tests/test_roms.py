@@ -245,9 +245,18 @@ def test_a_SHA1_in_capitals_is_the_same(tmp_path):
         (f'"{SHA1}"', "12", "rom_sha1: expected 40 hexadecimal digits, got 12"),
         ('name = "mine"', "", "expected the keys name"),
         ('name = "mine"', 'name = ""', "name: expected some text"),
-        ('name = "begun"', "", "milestone 1: expected the keys name, when, got when"),
+        ('name = "begun"', "", "1: expected the keys name, when, perhaps is_place, got when"),
         ('name = "begun"', "name = 1", "milestone 1: name: expected some text, got 1"),
-        ("when = [{", "whem = [{", "milestone 1: expected the keys name, when, got name, whem"),
+        (
+            'name = "begun"',
+            'name = "begun"\nis_place = 1',
+            "is_place: expected true or false, got 1",
+        ),
+        (
+            "when = [{",
+            "whem = [{",
+            "1: expected the keys name, when, perhaps is_place, got name, whem",
+        ),
         (GOOD[GOOD.index("when") :], "when = []", r"milestone 1 \(begun\): when: expected a list"),
         (GOOD[GOOD.index("when") :], "when = [1]", "condition 1: expected a table, got 1"),
         (
