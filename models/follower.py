@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 
-#: Cells ahead of the last sure place that are always within reach.
+#: Cells ahead of the last sure place that are always within reach, or just beyond an untold text.
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
@@ -177,14 +177,16 @@ class Follower:
 
         Up to the front, what more than one run shows proves that a trajectory has come there, if no
         cell from the furthest proved one on shows the same before: after may look like before. What
-        is told moves the front of texts, too. As many as `unshown` beyond, each further than the
-        last, move the front of pictures; beyond that of texts as many as `untold` move both, if
-        they are of pictures that nothing before is near to, as it is to those of a road walked
-        back. first: (B,) the first cell that is near the frame.
+        is told, there or just beyond, moves the front of texts, too. As many as `unshown` beyond,
+        each further than the last, move the front of pictures; beyond that of texts they move both,
+        if they are of pictures that nothing before is near to, as it is to those of a road walked
+        back: as many just beyond, else `untold`. first: (B,) the first cell that is near the frame.
         """
         path, front = self.path, self.front[rows]
+        soon = self.front_told[rows] + SLACK
         before, heard = (
-            part.masked_fill(part > front[:, None], -1).amax(dim=1) for part in (proven, told)
+            part.masked_fill(part > last[:, None], -1).amax(dim=1)
+            for part, last in ((proven, front), (told, soon if path.tells else front))
         )
         for cells, limit, fronts in (
             (before, path.cell_limit, self.front_shown),
@@ -200,7 +202,10 @@ class Follower:
         untold = furthest > self.front_told[rows]
         new = (furthest > front) & (furthest > beyond) & ~(untold & (first <= front))
         shown_beyond, beyond = shown_beyond + new.long(), torch.where(new, furthest, beyond)
-        far = new & (shown_beyond >= torch.where(untold, path.config.untold, path.config.unshown))
+        needed = torch.where(
+            furthest > self.front_told[rows] + SLACK, path.config.untold, path.config.unshown
+        )
+        far = new & (shown_beyond >= needed)
         self.front_shown[rows[far]] = path.cell_limit[furthest[far]]
         self.front_told[rows[far & untold]] = path.cell_told_limit[furthest[far & untold]]
         self.beyond[rows], self.shown_beyond[rows] = beyond, shown_beyond

@@ -86,7 +86,7 @@ class PathConfig:
     """moments to be shown beyond what may be passed unseen, each further than the last, before a
     place there counts"""
     untold: int = 12
-    """how many beyond what may be passed untold"""
+    """how many well beyond what may be passed untold"""
     lost_after: int = 3
     """unsure steps after which a place counts as lost"""
 
@@ -161,6 +161,7 @@ class PathModel:
         self._of_one_run = torch.where(common[rows], 0.0, torch.inf).to(bank)
         rows = (texts > TELLING).nonzero()[:, 0]
         self._texts, self._text_says = text_part(bank[rows]), texts[rows]
+        self.tells = len(rows) > 0
         self._text_cells = (bins[rows] // self.bins_a_cell)[None]
         self._text_of_one_run = torch.where(common[rows], 0.0, torch.inf).to(bank)
         self._landmarks_squared = self.landmarks.square().sum(dim=2).flatten()
@@ -233,7 +234,7 @@ class PathModel:
         texts = torch.full_like(near, torch.inf)
         texts.scatter_reduce_(1, cells, apart + self._text_of_one_run, "amin")
         common = torch.minimum(common, texts)
-        texts = texts if len(self._texts) else common
+        texts = texts if self.tells else common
         told = (apart < self.config.bandwidth) * self._text_says
         says = torch.cat([self._landmark_says[which, cell][:, None], told], dim=1)
         return near, common, texts, says.amax(dim=1, keepdim=True)
