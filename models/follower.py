@@ -12,11 +12,13 @@ from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 SLACK = 8
 #: Bins that a followed run may be away from the place, before another is followed there.
 AWAY = 32
+#: New pictures for which a followed run waits for one to be shown.
+PATIENCE = 64
 
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = (
     *("place", "been", "front_shown", "front_told", "proved", "since"),
-    *("beyond", "shown_beyond", "at", "was", "off", "astray"),
+    *("beyond", "shown_beyond", "at", "was", "waits", "off", "astray"),
 )
 
 
@@ -117,7 +119,8 @@ class Follower:
             return
         self.seen[rows] = x
         near, common, texts, says = path.compare(x)
-        self.belief[rows] = belief = path.update(self.belief[rows], near, says, self.astray[rows])
+        bounds = self.astray[rows], self.front_told[rows]
+        self.belief[rows] = belief = path.update(self.belief[rows], near, says, *bounds)
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
@@ -147,17 +150,23 @@ class Follower:
 
         first: (B,) the first cell that looks like the frame. It leads no further than there, than
         the place, or to where the followed run is: going in looks like coming out, and before
-        something like after. Nor does anything lead beyond what counts.
+        something like after. Nor does anything lead beyond what counts. A run that has waited for
+        long goes on so far: what is bought may be too dear.
         """
-        path, at = self.path, self.at[rows]
+        path, at, front = self.path, self.at[rows], self.front[rows]
         on, shown = path.watch(x, at, self.was[rows])
+        self.waits[rows] = waits = torch.where(on == at, self.waits[rows] + 1, 0)
+        after = path.following[on]
+        goes_on = (waits >= PATIENCE) & (path.bins[path.shows[after]] // path.bins_a_cell <= front)
+        on = torch.where(goes_on, after, on)
+        self.waits[rows[goes_on]] = 0
         self.was[rows] = torch.where(on == at, self.was[rows], at)
         self.at[rows] = on
         here = path.bins[path.shows[on]]
         strange = (first == path.num_cells) | ((here - place * path.bins_a_cell).abs() > AWAY)
         up_to = torch.maximum(here, (torch.maximum(first, place) + 1) * path.bins_a_cell - 1)
         up_to = torch.where(strange, path.num_bins, up_to)
-        up_to = torch.minimum(up_to, (self.front[rows] + 1) * path.bins_a_cell - 1)
+        up_to = torch.minimum(up_to, (front + 1) * path.bins_a_cell - 1)
         self.off[rows] = (~shown).long()
         if not shown.all():
             at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])

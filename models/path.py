@@ -75,7 +75,7 @@ class PathConfig:
     """probability of a leap ahead, when the frame is not what was expected"""
     leap: int = 80
     """bins that a leap leads ahead at most, or as many as runs go in the time since a further place
-    was proved"""
+    was proved, up to an untold text"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
     missed: int = 1
@@ -244,15 +244,21 @@ class PathModel:
         return distances(x, self.bank)
 
     def update(
-        self, belief: torch.Tensor, near: torch.Tensor, says: torch.Tensor, since: torch.Tensor
+        self,
+        belief: torch.Tensor,
+        near: torch.Tensor,
+        says: torch.Tensor,
+        since: torch.Tensor,
+        told: torch.Tensor,
     ) -> torch.Tensor:
         """Move a belief (B, cells) by one step, and weigh it by what is seen (`compare`).
 
         A move is believed as far as the frame resembles what is recorded where it leads: off the
         recorded ways, or before what fits elsewhere only, the belief stays. It leaps the less, the
         more the frame is what was expected, and as far as runs go in the new pictures `since` one
-        proved a further place, (B,): some battle shows next to nothing that another run does.
-        Returned normalised.
+        proved a further place, (B,): some battle shows next to nothing that another run does; but
+        what may be passed untold, up to cell `told` (B,), it does not pass by more than `leap`:
+        houses of other towns look the same. Returned normalised.
         """
         config, cells = self.config, torch.arange(self.num_cells, device=near.device)
         peak = belief.argmax(dim=1, keepdim=True)
@@ -263,7 +269,7 @@ class PathModel:
         moved = F.conv1d(F.pad(belief[:, None], (side, side)), self.kernel)[:, 0]
         stayed, moved = (1 - config.walk) * belief, config.walk * moved
         unexpected = (1 - ((stayed + moved) * fits).sum(dim=1, keepdim=True)).clamp_min(0)
-        leap = (self.pace * since[:, None]).clamp_min(self.leap)
+        leap = (self.pace * since[:, None]).minimum(told[:, None] - peak).clamp_min(self.leap)
         ahead = (cells > peak) & (cells <= peak + leap)
         leaps = config.ahead / leap * ahead
         leaps = leaps + config.behind / peak.clamp_min(1) * (cells < peak)

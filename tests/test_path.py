@@ -21,7 +21,7 @@ from models.alignment import (
     without_detours,
 )
 from models.checkpoint import ArtefactError
-from models.follower import SLACK, Follower, follow_run
+from models.follower import PATIENCE, SLACK, Follower, follow_run
 from models.ordering import rank_correlation
 from models.path import BACK, JUMPS, load_path, save_path
 from models.progress import PathProgress
@@ -335,6 +335,14 @@ def test_the_guide_does_not_lead_back_to_a_choice_that_was_made():
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("hall 7"))
 
 
+def test_the_guide_does_not_wait_for_ever_for_what_cannot_be_shown(path):
+    """It goes on, as far as counts: no further than two moments that may be missed."""
+    follower, row, names = Follower(path, 1), torch.tensor([0]), run_names()[:21]
+    for name in [*names, *[f"too dear {i % 3}" for i in range(3 * PATIENCE)]]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
+    assert path.bins[path.shows[follower.at[0]]] == follower.front[0] == 22
+
+
 def test_a_run_that_begins_late_is_not_followed_from_the_start(runs):
     path = fit_path([*runs, film(run_names()[40:])], reference=0)
     goal = int(Follower(path, 1).goals[0, 0])
@@ -379,8 +387,8 @@ def test_what_is_remembered_can_be_put_back(path):
     assert progress.score(None, both[1:]) == pytest.approx(later)
 
 
-@pytest.mark.parametrize("since", [0, 30])
-def test_filtering_is_bayes_rule(path, since):
+@pytest.mark.parametrize(("since", "told"), [(0, 79), (30, 79), (30, 10)])
+def test_filtering_is_bayes_rule(path, since, told):
     """One update equals the sum over all moves, written out."""
     path = path.changed(replace(path.config, leap=20))
     rng = np.random.default_rng(0)
@@ -401,11 +409,12 @@ def test_filtering_is_bayes_rule(path, since):
                 moved[source + move] += config.walk * weight / total * before[source]
     unexpected = 1 - (moved * fits).sum()
     moved[:peak] += unexpected * config.behind / peak
-    leap = max(config.leap, int(config.pace * since))
+    leap = max(config.leap, min(int(config.pace * since), told - peak))
     moved[peak + 1 : peak + leap + 1] += unexpected * config.ahead / leap
     shown = (fits + config.outlier) ** says - config.outlier**says
     expected = moved * shown + before * config.outlier**says
-    updated = path.update(belief, near, torch.tensor([[says]]), torch.tensor([since]))
+    bounds = torch.tensor([since]), torch.tensor([told])
+    updated = path.update(belief, near, torch.tensor([[says]]), *bounds)
     np.testing.assert_allclose(updated[0].numpy(), expected / expected.sum(), rtol=1e-4)
 
 
