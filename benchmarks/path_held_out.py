@@ -56,16 +56,17 @@ class Args:
     """side in pixels of the squares whose mean greys frames are compared by"""
 
 
-def recorded_states(movie: Path, game: Game) -> np.ndarray:
-    """Return where in the game a movie is after each step: map, x, y, milestones held, (S, 4)."""
+def recorded_states(movie: Path, game: Game, with_places: bool = True) -> np.ndarray:
+    """Return where in the game a movie is after each step: map, x, y, milestones held, (S, 4);
+    with or without those that are places."""
     emulator = VecGameBoy(game.rom, 1, num_threads=1)
     obs = np.zeros((1, *FRAME_SHAPE), dtype=np.uint8)
     emulator.reset(obs)
-    events = [not milestone.is_place for milestone in game.milestones]
+    counted = [with_places or not milestone.is_place for milestone in game.milestones]
     states = []
     for _ in play(emulator, read_movie(movie).frames(), obs):
         position = [emulator.read_memory_batch(at, 1)[0, 0] for at in game.position.values()]
-        held = game.milestones_held(emulator.read_memory_batch)[0, events].sum()
+        held = game.milestones_held(emulator.read_memory_batch)[0, counted].sum()
         states.append([*position, held])
     return np.array(states, dtype=int)
 
@@ -143,7 +144,7 @@ def main(args: Args) -> dict:
     states = {}
     for run in tqdm(runs, desc="what was in RAM", unit="run"):
         movie = args.movies / f"{run.name}.txt" if args.movies.is_dir() else args.movies
-        states[run.name] = at_frames(recorded_states(movie, game), run)
+        states[run.name] = at_frames(recorded_states(movie, game, with_places=False), run)
     hidden = [[run] for run in runs] if args.each else [split_runs(runs)[1]]
     if args.hold_out:
         hidden = [[run for run in runs if run.name in args.hold_out]]
