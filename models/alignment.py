@@ -231,14 +231,14 @@ def without_detours(
 def runs_that_show(
     runs: Sequence[torch.Tensor], places: Sequence[torch.Tensor], bandwidth: float
 ) -> list[torch.Tensor]:
-    """Return how many others show each frame of the runs, or its text, in about the same place:
-    (T,) each.
+    """Return how many others show each frame of the runs, and how many that or its text, in about
+    the same place: (2, T) each.
 
     runs: each (T, dims); places: their bins, each (T,). The first and the last frame of each count
     as shown by all, and so does all of a run that is alone.
     """
     if len(runs) < 2:
-        return [torch.ones(len(run)) for run in runs]
+        return [torch.ones(2, len(run)) for run in runs]
     num_bins = 1 + max(int(place.max()) for place in places)
     sorted_runs = []
     for run, place in zip(runs, places, strict=True):
@@ -249,23 +249,23 @@ def runs_that_show(
     for i, (run, place) in enumerate(zip(runs, places, strict=True)):
         low = (place - COMMON_WITHIN).clamp(min=0)
         high = (place + COMMON_WITHIN + 1).clamp(max=num_bins)
-        shown_by, text = torch.zeros(len(run)), has_text(run).tolist()
+        shown_by, text = torch.zeros(2, len(run)), has_text(run).tolist()
         for frames, edges in sorted_runs[:i] + sorted_runs[i + 1 :]:
             pieces = zip(run, text, edges[low].tolist(), edges[high].tolist(), strict=True)
             shown_by += torch.tensor(
                 [_shows(frames[begin:end] - x, has, bandwidth) for x, has, begin, end in pieces]
-            )
-        shown_by[[0, -1]] = len(runs) - 1.0
+            ).T
+        shown_by[:, [0, -1]] = len(runs) - 1.0
         counts.append(shown_by)
     return counts
 
 
-def _shows(apart: torch.Tensor, has_text: bool, bandwidth: float) -> float:
-    """Say whether frames `apart` (B, dims) from one show it, or its text if it has one: 1 or 0."""
-    alike = apart.square().sum(dim=1) < bandwidth
-    if has_text:
-        alike |= text_part(apart).square().sum(dim=1) < SAME_TEXT
-    return float(alike.any())
+def _shows(apart: torch.Tensor, has_text: bool, bandwidth: float) -> tuple[float, float]:
+    """Say whether frames `apart` (B, dims) from one show it, and whether they show that or its
+    text, if it has one: 1 or 0."""
+    alike = bool((apart.square().sum(dim=1) < bandwidth).any())
+    told = has_text and bool((text_part(apart).square().sum(dim=1) < SAME_TEXT).any())
+    return float(alike), float(alike or told)
 
 
 def counting_limits(
@@ -425,7 +425,7 @@ def make_path(
     counts = runs_that_show(small, places, bandwidth)
     frames, bins = torch.cat(small), torch.cat(places)
     texts = [text_says(run, frames, bins) for run in small]
-    limits = counting_limits(config, small, places, texts, [count > 0 for count in counts])
+    limits = counting_limits(config, small, places, texts, [count[1] > 0 for count in counts])
     return _bank(config, runs, small, places, texts, counts, *limits)
 
 
@@ -470,10 +470,10 @@ def _bank(
     )
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
-    also = torch.bincount(stands_for, torch.cat(list(counts)), minlength=len(rows)) > 0
+    also = torch.bincount(stands_for, torch.cat(list(counts), dim=1)[1], minlength=len(rows)) > 0
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
     enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))
-    are_goals = [count[found] >= enough for count, found in zip(counts, moments, strict=True)]
+    are_goals = [count[0, found] >= enough for count, found in zip(counts, moments, strict=True)]
     trails = _trails(shows, are_goals, bins[rows])
     frames, bins, told = frames[rows], bins[rows], torch.cat(list(texts))[rows]
     return PathModel(

@@ -642,11 +642,22 @@ def test_it_is_counted_how_many_others_show_a_frame_about_there():
         x[[*range(40, 50), *range(10)]],
     ]
     places = [torch.arange(20)] * 2 + [torch.arange(10, 30)]
-    counts = runs_that_show(runs, places, 2.5e-4)
+    both = runs_that_show(runs, places, 2.5e-4)
+    assert all(torch.equal(*count) for count in both)  # nothing has a text
+    counts = [count[0] for count in both]
     assert counts[0].tolist() == [2] + [1] * 9 + [0] * 5 + [1] * 4 + [2]  # its ends count for all
     assert counts[1].tolist() == counts[0].tolist()
     assert counts[2].tolist() == [2] + [0] * 18 + [2]  # the others show it, but far away
     assert all(count.all() for count in runs_that_show(runs[:1], places[:1], 2.5e-4))
+
+
+def test_a_text_under_other_pictures_is_common_and_no_goal(told):
+    """What a menu says is the same wherever it is opened."""
+    runs = [np.stack(talk(where)) for where in ("left", "middle", "right")]
+    small = [run_thumbnails(run, 16) for run in runs]
+    for count in runs_that_show(small, [torch.arange(8)] * 3, told[0].config.bandwidth):
+        assert count[0, 1:-1].tolist() == 6 * [0]
+        assert count[1, 1:-1].tolist() == 3 * [0] + 3 * [2]
 
 
 def test_what_few_runs_caught_is_no_goal(runs):
