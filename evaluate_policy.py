@@ -148,6 +148,7 @@ class TrainedAgent:
         self.memory = policy.initial_memory(episodes)
         self.starts = torch.zeros(1, episodes, dtype=torch.bool, device=device)
         self.rows = torch.arange(episodes, device=device)
+        self.paid = torch.zeros(episodes, device=device)  # the height, as in training
         self.progress = PathProgress(Follower(path, episodes)) if path else None
         self.goal_latents = GoalLatents(path.pictures, policy.encoder) if path else None
         self.encode = FrameCache(policy.encoder, policy.encoder.latent_shape, device)
@@ -185,8 +186,10 @@ class TrainedAgent:
         latents = self.encode(self.obs)[None]
         outlook, paid = None, None
         if self.progress:
-            paid = self.progress.follower.progress(self.rows)[None]
-            outlook = Outlook.of(latents, self.goal_latents(self.goals)[None], paid)
+            place = self.progress.follower.progress(self.rows)
+            self.paid = torch.maximum(self.paid, place)
+            paid = self.paid[None]
+            outlook = Outlook.of(latents, self.goal_latents(self.goals)[None], place[None])
         logits, values, self.memory = self.policy(latents, self.starts, self.memory, paid, outlook)
         self.probabilities, self.values = logits[0].softmax(dim=-1), values[0]
         if self.greedy:
