@@ -104,8 +104,7 @@ def follow(path: PathModel, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Return in which bins a run (T, 144, 160, 3) is believed, and counted, to be, both (T,)."""
     follower, row, places = Follower(path, 1), torch.tensor([0]), []
     for start in range(0, len(frames), 256):
-        for x in path.thumbnails(torch.tensor(frames[start : start + 256])):
-            follower.follow(x[None], row)
+        for _ in follower.along(path.thumbnails(torch.tensor(frames[start : start + 256]))):
             places.append([follower.believed(row).item(), follower.progress(row).item()])
     believed, counted = (np.array(places) * (path.num_bins - 1)).round().T
     return believed, counted

@@ -303,8 +303,7 @@ def counting_limits(
         path = PathModel(config, frames, place, *parts, last, last, none, none, none, nothing)
         follower = Follower(path, 1)
         proven = torch.zeros(2, path.num_cells, dtype=torch.bool)
-        for frame in run:
-            follower.follow(frame[None], torch.tensor([0]))
+        for _ in follower.along(run):
             proven |= torch.stack([follower.shown[0], follower.told[0]])
         for bins, which in zip((shown, told), proven, strict=True):
             bins.append(which.nonzero()[:, 0].numpy() * path.bins_a_cell)

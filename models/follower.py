@@ -1,6 +1,6 @@
 """Following trajectories along a path: what is believed of each, step by step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -90,21 +90,25 @@ class Follower:
         counted = torch.where(cells <= self._counts_to(rows)[:, None], cells, place)
         return (self.belief[rows] * counted).sum(dim=1) / max(1, self.path.num_cells - 1)
 
-    def run(self, frames: np.ndarray, chunk: int = 256) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Follow one trajectory (T, 144, 160, 3); yields progress and sureness in chunks."""
+    def along(self, x: torch.Tensor, chunk: int = 64) -> Iterator[None]:
+        """Follow one trajectory through frames x (T, dims); yields after each.
+
+        They are compared in batches, which is much sooner done than one by one.
+        """
         row = torch.zeros(1, dtype=torch.int64, device=self.belief.device)
-        for start in range(0, len(frames), chunk):
-            x = self.path.thumbnails(torch.tensor(frames[start : start + chunk]).to(row.device))
-            progress, sure = [], []
-            for frame in x:
-                self.follow(frame[None], row)
-                progress.append(self.progress(row).item())
-                sure.append(self.sure[0].item())
-            yield np.array(progress, dtype=np.float32), np.array(sure)
+        for some in x.split(chunk):
+            compared = self.path.compare(some)
+            for t in range(len(some)):
+                self.follow(some[t : t + 1], row, [part[t : t + 1] for part in compared])
+                yield
 
     @torch.inference_mode()
-    def follow(self, x: torch.Tensor, rows: torch.Tensor) -> None:
+    def follow(
+        self, x: torch.Tensor, rows: torch.Tensor, compared: Sequence[torch.Tensor] | None = None
+    ) -> None:
         """Take one step in the trajectories `rows` (B,), which now show frames x (B, dims).
+
+        compared: what `PathModel.compare` says of x, where that is known.
 
         The picture that a trajectory showed before is no news: were it weighed again, or the time
         counted that it stays, waiting would be a way to be believed, and paid. Another text is.
@@ -118,7 +122,8 @@ class Follower:
         if not len(rows):
             return
         self.seen[rows] = x
-        near, common, texts, says = path.compare(x)
+        compared = path.compare(x) if compared is None else (part[new] for part in compared)
+        near, common, texts, says = compared
         bounds = self.astray[rows], self.front_told[rows]
         self.belief[rows] = belief = path.update(self.belief[rows], near, says, *bounds)
         alike = near < path.config.bandwidth
@@ -277,4 +282,10 @@ def _again(alike: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:
     """Return the progress at each frame of one trajectory (T, 144, 160, 3): (T,) float32."""
-    return np.concatenate([progress for progress, _ in Follower(path, 1).run(frames)])
+    follower, row = Follower(path, 1), torch.zeros(1, dtype=torch.int64, device=path.bank.device)
+    progress = []
+    for start in range(0, len(frames), 256):
+        frames_now = torch.tensor(frames[start : start + 256]).to(row.device)
+        for _ in follower.along(path.thumbnails(frames_now)):
+            progress.append(follower.progress(row).item())
+    return np.array(progress, dtype=np.float32)
