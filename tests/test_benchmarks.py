@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import path_held_out, path_length
+from benchmarks import path_held_out, path_length, scale
 from data.demo import prepare
 from data.frames import open_runs, split_runs
 
@@ -82,3 +82,20 @@ def test_held_out_runs_are_followed(tmp_path):
     assert set(chosen) == {"run_00", "all", "counted", "aligned", "path"}
     with pytest.raises(ValueError, match=r"--hold-out of runs in .*, got run_77"):
         path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_77",)))
+
+
+def test_stages_are_measured_at_each_length(tmp_path):
+    args = scale.Args(minutes=(1.0,), runs=4, stages=("import", "path"), scratch=tmp_path)
+    results = scale.main(args)["1"]
+    assert results["path"]["frames"] == 4 * 120 and 0 < results["path"]["bins"] <= 120
+    assert results["import"]["import_s"] > 0 and results["path"]["peak_mib"] > 10
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"expected --stages among import, .*, got fly"):
+        scale.main(scale.Args(stages=("fly",)))
+
+
+def test_no_chapter_of_a_recording_looks_like_another():
+    frame = np.random.default_rng(0).integers(0, 4, (144, 160, 1), dtype=np.uint8) * 85
+    looks = {scale.chapter(frame, number).tobytes() for number in range(len(scale.CHAPTERS))}
+    assert len(looks) == len(scale.CHAPTERS)
+    assert (scale.chapter(frame, 0) == frame).all()
