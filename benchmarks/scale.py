@@ -38,7 +38,7 @@ from cli import Count, Positive, run_script
 from data.demo.layouts import TICKS_PER_SECOND, Scene, write_video
 from data.demo.prepare import find_movies, replay
 from data.demo.render_videos import WHOLE, choose
-from data.frames import FRAME_SHAPE, open_runs, split_runs, write_run
+from data.frames import open_runs, split_runs, write_run
 from data.speedruns import prepare
 from games.game import find_game
 from games.movie import read_movie
@@ -217,13 +217,11 @@ def measure_train(folder: Path) -> dict:
     figures["state_mb"] = megabytes(state)
     path = load_path(folder / "reward_path.pkl")
     player = evaluate_policy.TrainedAgent(agent.policy, path, EPISODES, is_paid_by_path=True)
-    obs = np.zeros((EPISODES, *FRAME_SHAPE), dtype=np.uint8)
-    obs[:] = envs.obs[:EPISODES]
-    player.watch(obs)
+    frames = open_runs(folder / "frames")[0].frames
     with seconds(figures, "evaluate"):
-        for _ in range(STEPS):
+        for step in range(STEPS):
+            player.watch(frames[step : step + EPISODES])
             player.act()
-            player.watch(obs)
     return figures
 
 
