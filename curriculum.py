@@ -176,13 +176,19 @@ class CurriculumEnvs:
     def __init__(
         self, config: CurriculumConfig, game: Game, progress: Progress, rng: np.random.Generator
     ):
+        """progress: on the device that frames go to, once a step."""
         self.config, self.game, self.progress, self.rng = config, game, progress, rng
         self.start = find_start(config.start_movie, config.start_state, config.battery_save, game)
         num_envs = config.num_envs
         self.emulators = VecGameBoy(
             game.rom, num_envs, config.frame_skip, hold_frames=config.hold_frames
         )
-        self.obs = np.zeros(self.emulators.obs_shape(), dtype=np.uint8)
+        # Pinned, the copies to a GPU run beside what the CPU does.
+        on_gpu = progress.device.type == "cuda"
+        shape = self.emulators.obs_shape()
+        self._drawn = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
+        self.obs = self._drawn.numpy()
+        self.frames = self._drawn.to(progress.device)
         self.timer = StageTimer()
         self._all = np.arange(num_envs)
         self.archive = Archive()
@@ -212,11 +218,13 @@ class CurriculumEnvs:
         config = self.config
         with self.timer("emulator"):
             _, terminated = self.emulators.step(action_masks(actions), self.obs)
+        with self.timer("copy"):
+            self.frames.copy_(self._drawn, non_blocking=True)
         self.steps += 1
         self.episode_steps += 1
         self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
         with self.timer("path"):
-            self.sure[:] = self.progress.follow(self.obs, self._all)
+            self.sure[:] = self.progress.follow(self.frames, self._all)
         terminated |= self.progress.arrived(self._all)
         due = np.full(config.num_envs, self.steps % config.reward_interval == 0) | terminated
         due |= self.episode_steps >= config.episode_steps
@@ -244,17 +252,14 @@ class CurriculumEnvs:
         What no recorded run shows is not worth it: an agent that is lost in a menu would fill the
         archive with menus.
         """
-        self.score[envs] = self.progress.score(self.obs[envs], envs)
+        self.score[envs] = self.progress.score(self.frames[envs], envs)
         higher = self.score > self.best_score + self.progress.higher
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
-        worthy = [
-            env
-            for env in envs[self.sure[envs] & ~terminated[envs]]
-            if self.archive.wants(self.score[env], self.rng)
-        ]
-        if worthy:
-            contexts = self.progress.save(np.array(worthy))
+        sure = envs[self.sure[envs] & ~terminated[envs]]
+        worthy = sure[self.archive.wants(self.score[sure], self.rng)]
+        if len(worthy):
+            contexts = self.progress.save(worthy)
             for env, context in zip(worthy, contexts, strict=True):
                 state = self.emulators.export_state(env)
                 self.archive.add(Entry(state, context, float(self.score[env])), self.rng)
@@ -262,36 +267,36 @@ class CurriculumEnvs:
     def restart(self, envs: np.ndarray) -> None:
         """Begin episodes: afresh with probability `fresh_share`, else from the archive."""
         fresh = self.rng.random(len(envs)) < self.config.fresh_share
-        entries = [None if is_fresh else self.archive.sample(self.rng) for is_fresh in fresh]
-        chosen = [(env, entry) for env, entry in zip(envs, entries, strict=True) if entry]
-        true = self.load(chosen)
-        self.is_fresh[envs] = True
-        for (env, entry), is_true in zip(chosen, true, strict=True):
-            self.is_fresh[env] = not is_true
-            if not is_true:
-                self.archive.discard(entry)
-                self.rejected += 1
-        self.load([(env, self.beginning) for env in envs[self.is_fresh[envs]]])
+        chosen = [None if is_fresh else self.archive.sample(self.rng) for is_fresh in fresh]
+        entries = [entry or self.beginning for entry in chosen]
+        true = self.load(envs, entries)
+        self.is_fresh[envs] = [entry is self.beginning for entry in entries]
+        untrue = np.flatnonzero(~true & ~self.is_fresh[envs])
+        for index in untrue:
+            self.archive.discard(entries[index])
+        self.rejected += len(untrue)
+        self.load(envs[untrue], [self.beginning] * len(untrue))
+        self.is_fresh[envs[untrue]] = True
         self.paid_score[envs] = self.best_score[envs] = self.score[envs]
         self.episode_steps[envs] = self.best_step[envs] = 0
         self.reached[envs] = False
 
-    def load(self, moments: list[tuple[int, Entry]]) -> list[bool]:
-        """Load moments, each into its environment, and score them again.
+    def load(self, envs: np.ndarray, entries: list[Entry]) -> np.ndarray:
+        """Load entries, each into its environment of `envs` (B,), and score them again.
 
-        Returns which of them look, and score, as they were saved.
+        Returns which of them look, and score, as they were saved, (B,) bool.
         """
-        if not moments:
-            return []
-        envs = np.array([env for env, _ in moments])
-        for env, entry in moments:
+        if not len(envs):
+            return np.zeros(0, dtype=bool)
+        for env, entry in zip(envs, entries, strict=True):
             self.emulators.import_state(env, entry.state)
         self.emulators.render(self.obs, envs)
-        self.progress.load(envs, torch.stack([entry.context for _, entry in moments]))
-        self.score[envs] = self.progress.score(self.obs[envs], envs)
-        self.sure[envs] = self.progress.agrees(self.obs[envs], envs)
-        saved = np.array([entry.progress for _, entry in moments])
-        return (self.sure[envs] & (np.abs(self.score[envs] - saved) < SCORE_TOLERANCE)).tolist()
+        self.frames[envs] = self._drawn[envs].to(self.frames.device)
+        self.progress.load(envs, torch.stack([entry.context for entry in entries]))
+        self.score[envs] = self.progress.score(self.frames[envs], envs)
+        self.sure[envs] = self.progress.agrees(self.frames[envs], envs)
+        saved = np.array([entry.progress for entry in entries])
+        return self.sure[envs] & (np.abs(self.score[envs] - saved) < SCORE_TOLERANCE)
 
     def _make_beginning(self) -> Entry:
         """Play to where fresh episodes begin, following every step on the way.
@@ -300,7 +305,8 @@ class CurriculumEnvs:
         may come from a play that no run resembles.
         """
         config, env = self.config, np.array([0])
-        states, frames = play_start(self.start, self.game)
+        states, screens = play_start(self.start, self.game)
+        frames = torch.from_numpy(screens).to(self.frames.device)
         self.progress.reset(env)
         if self.start.state:
             self.progress.locate(frames[0], 0)
@@ -336,6 +342,7 @@ class CurriculumEnvs:
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
         self.progress.load(self._all, state["contexts"])
         self.emulators.render(self.obs)
+        self.frames.copy_(self._drawn)
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])

@@ -30,7 +30,7 @@ from games.game import Game, find_game
 from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
 from models.checkpoint import fitting
 from models.follower import Follower
-from models.frame_cache import FrameCache
+from models.frame_cache import InBatches, fastest
 from models.path import PathModel, load_path
 from models.progress import PathProgress
 from training import event_log, pick_device
@@ -143,15 +143,16 @@ class TrainedAgent:
         is_paid_by_path: bool = False,
     ):
         self.policy, self.greedy, self.is_paid_by_path = policy, greedy, is_paid_by_path
-        device = next(policy.parameters()).device
+        self.device = device = next(policy.parameters()).device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.memory = policy.initial_memory(episodes)
         self.starts = torch.zeros(1, episodes, dtype=torch.bool, device=device)
         self.rows = torch.arange(episodes, device=device)
         self.paid = torch.zeros(episodes, device=device)  # the height, as in training
         self.progress = PathProgress(Follower(path, episodes)) if path else None
-        self.goal_latents = GoalLatents(path.pictures, policy.encoder) if path else None
-        self.encode = FrameCache(policy.encoder, policy.encoder.latent_shape, device)
+        encode, shape = InBatches(policy.encode), policy.encoder.latent_shape
+        self.encode = fastest(encode, shape, device)
+        self.goal_latents = GoalLatents(path.pictures, encode, shape, device) if path else None
 
     @property
     def places(self) -> np.ndarray | None:
@@ -167,23 +168,23 @@ class TrainedAgent:
         """Follow the path to the beginnings; what has lost it is looked for everywhere once."""
         if self.progress and begin.from_state:
             for env, index in enumerate(begin.steps[0]):
-                self.progress.locate(begin.frames[index], env)
+                self.progress.locate(torch.from_numpy(begin.frames[index]).to(self.device), env)
         for index in begin.steps:
             self.watch(begin.frames[index])
         if self.progress and begin.is_movie:
             for env in np.flatnonzero(self.progress.lost(self.rows.numpy(force=True))):
-                self.progress.locate(self.obs[env], env)
+                self.progress.locate(self.frames[env], env)
 
     def watch(self, obs: np.ndarray) -> None:
         """Follow the path, if there is one."""
-        self.obs = obs
+        self.frames = torch.from_numpy(obs).to(self.device)
         if self.progress:
-            self.progress.follow(obs, self.rows.numpy(force=True))
+            self.progress.follow(self.frames, self.rows.numpy(force=True))
 
     @torch.inference_mode()
     def act(self) -> np.ndarray:
         """Return action indices (N,)."""
-        latents = self.encode(self.obs)[None]
+        latents = self.encode(self.frames)[None]
         outlook, paid = None, None
         if self.progress:
             place = self.progress.follower.progress(self.rows)

@@ -1,7 +1,6 @@
 """Pretrain the eyes on recorded play, no actions needed: a tokenizer (1A), then its dynamics (1B).
 
     uv run python pretrain_visual.py --epochs 100
-    uv run python pretrain_visual.py --precision bf16 --compile          # on a GPU
     uv run python pretrain_visual.py --grey --half-size --widths 16 16 32 64 --batch-size 16 \\
         --lr 2e-3 --dynamics-width 64 --dynamics-depth 2 --time-limit-seconds 300   # on 2 CPU cores
 
@@ -110,7 +109,6 @@ def main(args: Args) -> dict:
         args.dynamics_depth,
     )
     device = pick_device(args.device)
-    autocast(device, args.precision)  # complains before the work, not after it
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
     train, val = split_runs(runs)

@@ -84,7 +84,6 @@ def main(args: Args) -> dict:
             f"{args.max_gap_frames}"
         )
     device = pick_device(args.device)
-    autocast(device, args.precision)  # complains before the work, not after it
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
     train, val = split_runs(runs)

@@ -46,13 +46,21 @@ from models.checkpoint import (
     refuse_to_replace,
     save_checkpoint,
 )
-from models.frame_cache import FrameCache
+from models.frame_cache import InBatches, fastest
 from models.novelty import Novelty
 from models.path import GOALS
 from models.path import KIND as PATH_KIND
 from models.progress import load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
-from training import Interrupt, diverged, event_log, forget, pick_device
+from training import (
+    Interrupt,
+    Precision,
+    diverged,
+    event_log,
+    forget,
+    pick_device,
+    uses_bf16,
+)
 
 STATE_KIND = "ppo_state"
 #: How much some latent changes when the screen does, and not just water or a flower.
@@ -120,6 +128,8 @@ class Args(CurriculumConfig):
     """seed of weights, actions and curriculum"""
     device: str = "auto"
     """auto, cpu or cuda"""
+    precision: Precision = "auto"
+    """of the encoder; auto: bf16 on a GPU"""
     save_every: Count = 50
     """iterations between two saves of the training state and policy_final.pkl"""
     snapshots: Count = 20
@@ -237,6 +247,8 @@ class Agent:
     novelty_encoder: Encoder | None
     """as it was at the beginning, for screens keep their place in it; None: the policy's does"""
     envs: CurriculumEnvs
+    encode_in_batches: InBatches
+    """frames, by the policy's encoder"""
     goal_latents: GoalLatents | None
     """of the path's pictures; None: no guide"""
     device: torch.device
@@ -246,21 +258,19 @@ class Agent:
 
     def __post_init__(self):
         self.timer = self.envs.timer
-        encoder = self.policy.encoder
-        if not self.trains_encoder:
-            self.encoder_cache = FrameCache(encoder, encoder.latent_shape, self.device)
+        shape = self.policy.encoder.latent_shape
+        self.encode = fastest(self.encode_in_batches, shape, self.device)
         self.memory = self.policy.initial_memory(self.args.num_envs)
         self.starts = torch.ones(self.args.num_envs, dtype=torch.bool, device=self.device)
 
     def look(self, rows: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the policy learns from (frames or latents) and latents, of `rows` or all."""
-        obs = self.envs.obs if rows is None else self.envs.obs[rows]
+        frames = self.envs.frames if rows is None else self.envs.frames[rows]
         with self.timer("encoder"):
             if not self.trains_encoder:
-                latents = self.encoder_cache(obs)
+                latents = self.encode(frames)
                 return latents, latents
-            frames = torch.tensor(obs, device=self.device)
-            return frames, self.policy.encode(frames)
+            return frames.clone(), self.policy.encode(frames)
 
     @torch.no_grad()
     def rollout(self) -> tuple[Rollout, dict[str, float]]:
@@ -297,7 +307,7 @@ class Agent:
             if args.novelty_coef:
                 sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
                 bonus = self.novelty(sights)
-                bonuses.append(bonus.mean().item())
+                bonuses.append(bonus.mean())
                 reward = reward + args.novelty_coef * bonus
             logits, values, memory, goals, place, fits = self._act(latents, everyone)
             boundary = terminated | truncated
@@ -328,7 +338,7 @@ class Agent:
         )
         metrics = {f"fresh_episode/{name}": np.mean(v) for name, v in ended.items() if v}
         metrics["rollout/sure_share"] = float(np.mean(sure))
-        metrics["novelty/bonus"] = float(np.mean(bonuses or [0.0]))
+        metrics["novelty/bonus"] = float(torch.stack(bonuses).mean()) if bonuses else 0.0
         return rollout, metrics
 
     def _paid(self, rows: torch.Tensor) -> torch.Tensor:
@@ -374,7 +384,7 @@ class Agent:
         chosen = advantages[:, kept]
         advantages = (advantages - chosen.mean()) / (chosen.std(correction=0) + 1e-8)
 
-        sums: dict[str, float] = {}
+        sums: dict[str, torch.Tensor] = {}  # on the device: to ask for them is to wait for it
         counts: dict[str, int] = {}
         outlook, ahead = self._outlooks(rollout)
         for _ in range(args.epochs):
@@ -390,7 +400,7 @@ class Agent:
                 norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), args.max_grad_norm)
                 self.optimizer.step()
                 for name, value in (metrics | {"losses/grad_norm": norm}).items():
-                    sums[name] = sums.get(name, 0.0) + float(value)
+                    sums[name] = sums.get(name, 0.0) + value
                     counts[name] = counts.get(name, 0) + 1
         if self.goal_latents and self.trains_encoder:
             self.goal_latents.forget()
@@ -399,7 +409,7 @@ class Agent:
         shares = torch.bincount(rollout.actions.flatten(), minlength=len(BUTTONS)) / (
             rollout.actions.numel()
         )
-        return {name: total / counts[name] for name, total in sums.items()} | {
+        return {name: float(total) / counts[name] for name, total in sums.items()} | {
             "losses/explained_variance": float(explained),
             "return_filter/kept_share": kept.float().mean().item(),
             "return_filter/cutoff": cutoff,
@@ -571,13 +581,14 @@ def make_agent(args: Args, game: Game) -> Agent:
     trains_encoder = args.finetune_encoder or not args.pretrained_encoder
     goals = len(GOALS) if guide else 0
     config = ActorCriticConfig(hidden=args.hidden, gru=args.gru, goals=goals)
-    policy = ActorCritic(config, encoder).to(device)
+    policy = ActorCritic(config, encoder, uses_bf16(device, args.precision)).to(device)
     policy.encoder.requires_grad_(trains_encoder).to(memory_format=torch.channels_last)
-    goal_latents = None
+    encode, goal_latents = InBatches(policy.encode), None
     if guide:
-        goal_latents = GoalLatents(progress.follower.path.pictures, policy.encoder)
+        pictures = progress.follower.path.pictures
+        goal_latents = GoalLatents(pictures, encode, encoder.latent_shape, device)
     trained = [p for p in policy.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5)
+    optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5, fused=True)
     novelty = Novelty(math.prod(encoder.latent_shape), seed=args.seed).to(device)
     novelty_encoder = None
     if trains_encoder and args.novelty_coef:
@@ -590,6 +601,7 @@ def make_agent(args: Args, game: Game) -> Agent:
         novelty,
         novelty_encoder,
         envs,
+        encode,
         goal_latents,
         device,
         trains_encoder,

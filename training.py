@@ -5,21 +5,25 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from cli import Count, NotNegative, Positive, Seed, Terminated, hang_up
+from cli import Count, CountOrZero, NotNegative, Positive, Seed, Terminated, hang_up
 from data.frames import Run
 from models.checkpoint import first_not_finite, fitting, load_checkpoint, save_checkpoint
 
 STATE_KIND = "training_state"
 WARMUP_STEPS = 50
 DECAY_SHARE = 0.3  # of the training, at its end
+
+Precision = Literal["auto", "float32", "bf16"]
 
 
 @dataclass
@@ -52,12 +56,14 @@ class TrainingArgs:
 
     device: str = "auto"
     """auto, cpu or cuda"""
-    precision: str = "float32"
-    """float32 or bf16 (fast on a GPU, very slow on most CPUs)"""
+    precision: Precision = "auto"
+    """auto: bf16 on a GPU (it is very slow on most CPUs)"""
     channels_last: bool = True
     """lay images out channels last: faster convolutions on most machines"""
     compile: bool = False
-    """compile the models: a minute at the start, then faster, on a GPU"""
+    """compile the models: a minute at the start; whether steps are faster then, try on your GPU"""
+    prefetch: CountOrZero = 2
+    """batches drawn ahead, in a thread, while the models work"""
 
 
 def pick_device(name: str) -> torch.device:
@@ -69,11 +75,14 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Return the context of `--precision float32|bf16`. Raises ValueError for another word."""
-    if precision not in ("float32", "bf16"):
-        raise ValueError(f"expected --precision float32 or bf16, got {precision!r}")
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+def uses_bf16(device: torch.device, precision: Precision) -> bool:
+    """Return what `--precision` means."""
+    return precision == "bf16" or (precision == "auto" and device.type == "cuda")
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
+    """Return the context of `--precision`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(device, precision))
 
 
 def training_progress(
@@ -213,6 +222,40 @@ def diverged(unit: str, since: int, state: Path, saved: int) -> ValueError:
     return ValueError(f"not finite since {unit} {since}: lower --lr; {kept}, {again}")
 
 
+class Batches:
+    """Draws the batches of a training's steps, those of the next ones in a thread meanwhile.
+
+    draw: the batch of a step, of its number alone. A batch that is drawn ahead for a GPU is pinned,
+    so that its copy runs beside what the CPU does. Use as `with Batches(...) as batches`.
+    """
+
+    def __init__(
+        self, draw: Callable[[int], tuple[torch.Tensor, ...]], device: torch.device, ahead: int
+    ):
+        self.draw, self.device, self.ahead = draw, device, ahead
+        self.drawn: dict[int, Future] = {}
+
+    def __enter__(self):
+        self.pool = ThreadPoolExecutor(1)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.pool.shutdown(cancel_futures=True)
+
+    def _draw(self, step: int) -> tuple[torch.Tensor, ...]:
+        batch = self.draw(step)
+        on_gpu = self.device.type == "cuda"
+        return tuple(tensor.pin_memory() for tensor in batch) if on_gpu else batch
+
+    def __call__(self, step: int) -> tuple[torch.Tensor, ...]:
+        """Return the batch of a step, on the device; steps come in order."""
+        for ahead in range(step, step + self.ahead + 1):
+            if ahead not in self.drawn:
+                self.drawn[ahead] = self.pool.submit(self._draw, ahead)
+        batch = self.drawn.pop(step).result()
+        return tuple(tensor.to(self.device, non_blocking=True) for tensor in batch)
+
+
 class FiniteLoss:
     """Which step's loss was the first that was not finite, told when it is about to be saved.
 
@@ -320,15 +363,18 @@ class Training:
             saved = step
 
         bar = tqdm(total=total, initial=step, desc=self.name.replace("_", " "), unit="step")
-        with bar, Interrupt("step") as interrupt:
+        with (
+            bar,
+            Batches(self.draw, device, args.prefetch) as batches,
+            Interrupt("step") as interrupt,
+        ):
             while not interrupt.wanted:
                 progress = training_progress(step, total, clock.seconds, limit_seconds)
                 if progress == 1:
                     break
                 began = time.perf_counter()
-                batch = self.draw(step)
+                batch = batches(step)
                 clock.data_seconds += time.perf_counter() - began
-                batch = tuple(tensor.to(device) for tensor in batch)
                 self.model.train()
                 loss, figures = self.loss(*batch)
                 for group in self.optimizer.param_groups:

@@ -3,17 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from models.blocks import GRID
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint
-from models.frame_cache import in_batches
+from models.frame_cache import InBatches
 from models.path import Pictures
 from models.tokenizer import Encoder, TokenizerConfig
 
@@ -81,9 +81,10 @@ class ActorCritic(nn.Module):
     that begin an episode, where the memory is emptied.
     """
 
-    def __init__(self, config: ActorCriticConfig, encoder: Encoder):
+    def __init__(self, config: ActorCriticConfig, encoder: Encoder, bf16: bool = False):
+        """bf16: of the encoder's arithmetic; latents are float32 all the same."""
         super().__init__()
-        self.config = config
+        self.config, self.bf16 = config, bf16
         self.encoder = encoder
         hidden, channels = config.hidden, encoder.latent_shape[0]
         if config.goals:
@@ -139,16 +140,33 @@ class ActorCritic(nn.Module):
     def _remember(
         self, features: torch.Tensor, starts: torch.Tensor, memory: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the GRU over features (T, B, hidden), from one start of an episode to the next."""
-        begins = starts.any(dim=1).nonzero()[:, 0].tolist()
-        edges = [0, *(step for step in begins if step), len(features)]
-        pieces = []
-        for begin, end in pairwise(edges):
-            memory = memory * ~starts[begin, :, None]
-            piece, memory = self.gru(features[begin:end], memory[None].contiguous())
-            pieces.append(piece)
-            memory = memory[0]
-        return torch.cat(pieces), memory
+        """Run the GRU over features (T, B, hidden), from one start of an episode to the next.
+
+        The pieces of all sequences are run beside each other, the longest first, as PackedSequence
+        has them.
+        """
+        T, B = starts.shape
+        if T == 1:
+            features, memory = self.gru(features, (memory * ~starts[0, :, None])[None])
+            return features, memory[0]
+        begins = starts.T.clone()  # (B, T)
+        begins[:, 0] = True
+        piece = begins.flatten().cumsum(0) - 1  # of each step, sequence after sequence
+        first = begins.flatten().nonzero()[:, 0]
+        lengths = piece.bincount()
+        by_length = lengths.argsort(descending=True, stable=True)
+        rank = by_length.argsort()
+        step = torch.arange(B * T, device=first.device) - first[piece]
+        order = (step * len(first) + rank[piece]).argsort()
+        running = (lengths > torch.arange(T, device=first.device)[:, None]).sum(dim=1)
+        running = running[running > 0].cpu()
+
+        goes_on = (first % T == 0) & ~starts[0, first // T]
+        memory = memory[first // T] * goes_on[:, None]
+        packed = PackedSequence(features.transpose(0, 1).flatten(0, 1)[order], running)
+        packed, memory = self.gru(packed, memory[by_length][None])
+        features = packed.data[order.argsort()].unflatten(0, (B, T)).transpose(0, 1)
+        return features, memory[0, rank[piece[T - 1 :: T]]]
 
     @staticmethod
     def _place_features(place: torch.Tensor) -> torch.Tensor:
@@ -157,7 +175,9 @@ class ActorCritic(nn.Module):
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Encode frames (..., 144, 160, 3) uint8 to latents (..., D, 9, 10)."""
-        return self.encoder(frames.flatten(0, -4)).unflatten(0, frames.shape[:-3])
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bf16):
+            latents = self.encoder(frames.flatten(0, -4))
+        return latents.float().unflatten(0, frames.shape[:-3])
 
 
 @torch.no_grad()
@@ -188,10 +208,16 @@ def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
 class GoalLatents:
     """Latents of a path's pictures, each encoded when first asked for."""
 
-    def __init__(self, pictures: Pictures, encoder: Encoder):
-        self.pictures, self.encoder = pictures, encoder
-        device = next(encoder.parameters()).device
-        self.table = torch.zeros(len(pictures), *encoder.latent_shape, device=device)
+    def __init__(
+        self,
+        pictures: Pictures,
+        encode: InBatches,
+        shape: tuple[int, ...],
+        device: torch.device,
+    ):
+        """encode: frames -> latents (B, *shape), on a device."""
+        self.pictures, self.encode = pictures, encode
+        self.table = torch.zeros(len(pictures), *shape, device=device)
         self.is_there = torch.zeros(len(pictures), dtype=torch.bool, device=device)
 
     @torch.no_grad()
@@ -200,7 +226,7 @@ class GoalLatents:
         missing = rows[~self.is_there[rows]].unique()
         if len(missing):
             frames = torch.from_numpy(np.stack([self.pictures[row] for row in missing.tolist()]))
-            self.table[missing] = in_batches(self.encoder, frames.to(rows.device))
+            self.table[missing] = self.encode(frames.to(rows.device))
             self.is_there[missing] = True
         return self.table[rows]
 

@@ -37,13 +37,20 @@ class Archive:
         """The highest progress kept, 0 when empty."""
         return max((entry.progress for cell in self.cells for entry in cell), default=0.0)
 
-    def cell(self, progress: float) -> list[Entry]:
-        """Return the entries of the cell that `progress` falls in."""
-        return self.cells[int(np.clip(progress * len(self.cells), 0, len(self.cells) - 1))]
+    def index(self, progress: np.ndarray | float) -> np.ndarray:
+        """Return the numbers of the cells that `progress` (...) falls in, (...) int64."""
+        cells = np.asarray(progress) * len(self.cells)
+        return np.clip(cells, 0, len(self.cells) - 1).astype(np.int64)
 
-    def wants(self, progress: float, rng: np.random.Generator) -> bool:
-        """Say whether to save this moment: yes while its cell has room, else now and then."""
-        return len(self.cell(progress)) < self.per_cell or rng.random() < self.refresh
+    def cell(self, progress: float) -> list[Entry]:
+        """Return the entries of that cell."""
+        return self.cells[self.index(progress)]
+
+    def wants(self, progress: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Say which moments, at progress (B,), to save: while a cell has room all, else now and
+        then, (B,) bool."""
+        has_room = np.array([len(cell) < self.per_cell for cell in self.cells])
+        return has_room[self.index(progress)] | (rng.random(len(progress)) < self.refresh)
 
     def add(self, entry: Entry, rng: np.random.Generator) -> None:
         """Keep an entry; in a full cell it takes the place of a random one."""

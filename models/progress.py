@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from models.follower import Follower
-from models.frame_cache import FrameCache
+from models.frame_cache import fastest
 from models.path import load_path
 from models.reward_model import RewardModel, load_reward_model
 
@@ -26,22 +26,21 @@ class Progress(ABC):
     higher: float
     """how much more progress counts as a new height"""
 
-    def __init__(self, follower: Follower | None):
-        self.follower = follower
+    def __init__(self, follower: Follower | None, device: torch.device):
+        self.follower, self.device = follower, device
         if follower:
             path = follower.path
-            shape, device = path.bank.shape[1:], path.bank.device
-            self._thumbnails = FrameCache(path.thumbnails, shape, device)
+            self._thumbnails = fastest(path.thumbnails, path.bank.shape[1:], device)
 
     def _rows(self, envs: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(envs)).to(self.follower.belief.device)
+        return torch.from_numpy(np.asarray(envs)).to(self.device)
 
     def reset(self, envs: np.ndarray) -> None:
         """Forget what was seen in `envs` (B,): they were powered on."""
         if self.follower:
             self.follower.reset(self._rows(envs))
 
-    def follow(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+    def follow(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Take note of the frames (B, 144, 160, 3) uint8 that `envs` (B,) show now.
 
         Returns whether each shows for sure where on the path it is, (B,) bool; without a path all
@@ -54,10 +53,10 @@ class Progress(ABC):
         return self.follower.sure[rows].cpu().numpy()
 
     @abstractmethod
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+    def score(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Return the progress, (B,) float32, of `envs` that show `frames` (B, 144, 160, 3)."""
 
-    def agrees(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+    def agrees(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Say whether frames look like the place that `envs` (B,) are taken to be at, (B,) bool."""
         if not self.follower:
             return np.ones(len(envs), dtype=bool)
@@ -70,7 +69,7 @@ class Progress(ABC):
             return np.zeros(len(envs), dtype=bool)
         return self.follower.lost(self._rows(envs)).cpu().numpy()
 
-    def locate(self, frame: np.ndarray, env: int) -> None:
+    def locate(self, frame: torch.Tensor, env: int) -> None:
         """Begin `env` wherever on the path its frame (144, 160, 3) looks most like."""
         if self.follower:
             self.follower.locate(self._thumbnails(frame[None]), self._rows(np.array([env])))
@@ -98,14 +97,13 @@ class ScoreProgress(Progress):
     higher = 0.005
 
     def __init__(self, model: RewardModel, follower: Follower | None = None):
-        super().__init__(follower)
+        super().__init__(follower, next(model.parameters()).device)
         self.model = model.eval()
-        self.device = next(model.parameters()).device
 
     @torch.inference_mode()
     def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
         """Score each frame alone."""
-        return self.model(torch.from_numpy(frames).to(self.device)).float().cpu().numpy()
+        return self.model(frames).float().cpu().numpy()
 
 
 class PathProgress(Progress):
@@ -114,10 +112,10 @@ class PathProgress(Progress):
     scores_every_step = True
 
     def __init__(self, follower: Follower):
-        super().__init__(follower)
+        super().__init__(follower, follower.belief.device)
         self.higher = 1.5 / follower.path.num_bins
 
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+    def score(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Return where the beliefs are."""
         return self.follower.progress(self._rows(envs)).cpu().numpy()
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import path_held_out, path_length, scale
+from benchmarks import path_held_out, path_length, scale, throughput
 from data.demo import prepare
 from data.frames import open_runs, split_runs
+from tests.tiny_training import write_ppo_artefacts
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,6 +93,24 @@ def test_stages_are_measured_at_each_length(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=r"expected --stages among import, .*, got fly"):
         scale.main(scale.Args(stages=("fly",)))
+
+
+def test_loops_are_compared_with_their_models(tmp_path):
+    movies = ROOT / "games" / "waystone" / "movies"
+    prepare.main(prepare.Args(movies, out=tmp_path / "frames", limit=3))
+    write_ppo_artefacts(tmp_path)
+    args = throughput.Args(artefacts=tmp_path, envs=(4,), steps=2, small=True, device="cpu")
+    results = throughput.main(args)
+    assert list(results) == ["gpu", "cores", "tokenizer", "reward", "ppo 4"]
+    for stage in ("tokenizer", "reward"):
+        assert results[stage]["images_per_second"] > 0 and results[stage]["ratio"] > 0
+    ppo = results["ppo 4"]
+    assert ppo["rollout_steps_per_second"] > ppo["steps_per_second"] > 0
+    assert sum(value for name, value in ppo.items() if "time/" in name) == pytest.approx(
+        1, abs=0.01
+    )
+    with pytest.raises(ValueError, match=r"expected --stages among tokenizer, .*, got fly"):
+        throughput.main(throughput.Args(stages=("fly",)))
 
 
 def test_no_chapter_of_a_recording_looks_like_another():

@@ -374,16 +374,20 @@ def test_what_is_remembered_can_be_put_back(path):
     """Load, then score: the same number, in any environment, and the same way on from there."""
     progress, names = PathProgress(Follower(path, 2)), run_names()
     both = np.arange(2)
+
+    def shown(names):
+        return torch.from_numpy(film(names))
+
     progress.reset(both)
     for name in names[:20]:
-        progress.follow(film([name, names[0]]), both)
+        progress.follow(shown([name, names[0]]), both)
     saved, score = progress.save(both[:1]), progress.score(None, both[:1])
-    progress.follow(film(names[20:21]), both[:1])
+    progress.follow(shown(names[20:21]), both[:1])
     later = progress.score(None, both[:1])
     progress.load(both[1:], saved)
-    assert progress.score(None, both[1:]) == score and progress.agrees(film([names[19]]), both[1:])
-    assert not progress.agrees(film(["strange"]), both[1:])
-    progress.follow(film(names[20:21]), both[1:])
+    assert progress.score(None, both[1:]) == score and progress.agrees(shown([names[19]]), both[1:])
+    assert not progress.agrees(shown(["strange"]), both[1:])
+    progress.follow(shown(names[20:21]), both[1:])
     assert progress.score(None, both[1:]) == pytest.approx(later)
 
 

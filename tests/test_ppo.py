@@ -68,7 +68,7 @@ def test_the_archive_is_bounded_and_leans_toward_progress():
     rng = np.random.default_rng(0)
     archive = Archive(cells=10, per_cell=3)
     for progress in rng.random(1000):
-        if archive.wants(progress, rng):
+        if archive.wants(np.array([progress]), rng)[0]:
             archive.add(entry(progress), rng)
     assert len(archive) == 30
     drawn = np.array([archive.sample(rng).progress for _ in range(4000)])
@@ -108,7 +108,8 @@ def policy(request):
 
 def test_a_sequence_equals_its_steps_and_starts_empty_the_memory(policy):
     latents = torch.randn(6, 3, *policy.encoder.latent_shape)
-    starts = torch.zeros(6, 3, dtype=torch.bool)
+    starts = torch.rand(6, 3) < 0.3
+    starts[0] = torch.tensor([False, True, False])
     starts[2, 1] = True
     memory = torch.randn_like(policy.initial_memory(3))
     paid = torch.rand(6, 3)
@@ -144,6 +145,15 @@ def test_the_first_policy_is_near_uniform(policy):
         policy.initial_memory(5),
     )
     assert logits.softmax(dim=-1).max() < 0.15
+
+
+def test_an_encoder_in_bf16_gives_about_the_same_latents_as_float32(policy):
+    frames = torch.randint(0, 256, (2, 3, 144, 160, 3), dtype=torch.uint8)
+    exact = policy.encode(frames)
+    policy.bf16 = True
+    latents = policy.encode(frames)
+    assert latents.dtype == torch.float32 and not latents.equal(exact)
+    torch.testing.assert_close(latents, exact, atol=0.05, rtol=0)
 
 
 def test_a_policy_file_gives_the_same_actions(policy, tmp_path):

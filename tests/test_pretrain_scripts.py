@@ -18,7 +18,7 @@ from models.tokenizer import load_encoder, load_tokenizer
 from tests.synthetic_runs import walk_frames, write_walks
 from tests.tiny_training import reward_args as reward
 from tests.tiny_training import visual_args as visual
-from training import learning_rate, training_progress
+from training import Batches, learning_rate, training_progress
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,32 @@ def test_learning_rate_warms_up_holds_and_falls_to_zero():
     assert training_progress(5, 10, 0.0, None) == 0.5  # by steps
     assert training_progress(5, 10, 9.0, 10.0) == 0.9  # by time, which ends first
     assert training_progress(0, 0, 0.0, None) == training_progress(0, 9, 0.0, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_batches_drawn_ahead_are_those_of_their_steps(ahead):
+    drawn = []
+
+    def draw(step):
+        drawn.append(step)
+        if step == 9:
+            raise OSError("no frames there")
+        return torch.tensor(step), torch.tensor(-step)
+
+    with Batches(draw, torch.device("cpu"), ahead) as batches:
+        for step in range(4, 9):
+            assert batches(step) == (step, -step)
+            so_far = list(drawn)
+            assert so_far == list(range(4, len(so_far) + 4)) and len(so_far) <= step - 3 + ahead
+        with pytest.raises(OSError, match="no frames there"):
+            batches(9)
+
+
+def test_what_is_drawn_ahead_changes_nothing_that_is_learned(data, tmp_path):
+    for ahead in (0, 3):
+        pretrain_visual.main(visual(data, tmp_path / str(ahead), mask_max=0.5, prefetch=ahead))
+    tokenizers = [load_tokenizer(tmp_path / str(n) / "pretrained_tokenizer.pkl") for n in (0, 3)]
+    assert_same_weights(*tokenizers)
 
 
 def test_one_run_is_too_few(tmp_path):
