@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from models.blocks import FRAME_SHAPE, pooled_grey
 from models.follower import Follower
 from models.path import (
     SAME_TEXT,
@@ -22,8 +22,8 @@ from models.path import (
     thumbnails,
 )
 
-#: Frames of each run that the bandwidth is taken from.
-SAMPLE = 1024
+#: Frames of each run that the bandwidth is taken from; frames that are looked at together.
+SAMPLE, CHUNK = 1024, 64
 #: Least and greatest bandwidth, and one at which it is counted how often a run shows a picture.
 BANDWIDTHS, COUNTING = (1e-4, 7e-4), 5e-4
 #: Times the bandwidth by which a moment differs from the one before.
@@ -42,16 +42,22 @@ PLACE = 32
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
 
 
-def run_thumbnails(run: np.ndarray, pool: int, chunk: int = 256) -> torch.Tensor:
+def run_thumbnails(run: np.ndarray, pool: int) -> torch.Tensor:
     """Return the thumbnails of a run (T, 144, 160, 3) uint8: (T, dims) float32."""
-    pieces = (torch.tensor(run[start : start + chunk]) for start in range(0, len(run), chunk))
-    return torch.cat([thumbnails(piece, pool) for piece in pieces])
+    # One array for all: small ones between those of the frames would keep the heap from shrinking.
+    made = torch.empty(len(run), FRAME_SHAPE[0] // pool * (FRAME_SHAPE[1] // pool))
+    for start in range(0, len(run), CHUNK):
+        made[start : start + CHUNK] = thumbnails(torch.tensor(run[start : start + CHUNK]), pool)
+    return made
 
 
 def different_frames(run: np.ndarray) -> int:
     """Return how many different frames a run (T, 144, 160, 3) uint8 has: how direct it is."""
-    fine = run_thumbnails(run, 4)
-    return len((fine * (15 * math.sqrt(fine.shape[1]))).round().unique(dim=0))
+    different = set()
+    for start in range(0, len(run), CHUNK):
+        fine = pooled_grey(torch.tensor(run[start : start + CHUNK]), 4)
+        different |= {hash(frame.tobytes()) for frame in (fine * 15).round().byte().numpy()}
+    return len(different)
 
 
 def news(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
@@ -70,8 +76,8 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     once; a battle's menu would say again and again that the run is where another one fought.
     """
     times = []
-    for start in range(0, len(run), 512):
-        alike = distances(run[start : start + 512], run) < bandwidth
+    for some in run.split(CHUNK):
+        alike = distances(some, run) < bandwidth
         begins = alike.clone()
         begins[:, 1:] &= ~alike[:, :-1]
         times.append(begins.sum(dim=1))
@@ -98,13 +104,15 @@ def text_says(run: torch.Tensor, bank: torch.Tensor, bins: torch.Tensor) -> torc
     run: (T, dims); bank: (M, dims) frames whose `bins` (M,) are known. A text says as much as a
     picture does (`says`), over the square of the number of places where the bank has it, if any.
     """
-    text, places = text_part(run), []
-    at = F.one_hot(bins // PLACE).to(bank)
-    for some in text.split(256):
-        alike = distances(some, text_part(bank)) < SAME_TEXT
-        places.append((alike.to(bank) @ at > 0).sum(dim=1))
-    known = torch.cat(places)
-    return (has_text(run) & (known > 0)) * says(text, SAME_TEXT) / known.clamp_min(1).square()
+    text, has = text_part(run), has_text(run)
+    places, order = (bins // PLACE).sort()
+    bank = text_part(bank)[order]
+    begins = np.flatnonzero(np.diff(places.numpy(), prepend=-1))
+    known = torch.zeros(len(run), dtype=torch.int64)
+    for rows in has.nonzero()[:, 0].split(CHUNK):
+        alike = distances(text[rows], bank) < SAME_TEXT
+        known[rows] = torch.from_numpy(np.logical_or.reduceat(alike.numpy(), begins, axis=1).sum(1))
+    return (known > 0) * says(text, SAME_TEXT) / known.clamp_min(1).square()
 
 
 def find_bandwidth(runs: Sequence[torch.Tensor]) -> float:

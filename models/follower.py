@@ -146,7 +146,8 @@ class Follower:
         self.since[rows] = torch.where(sure, 0, self.since[rows] + 1)
         self.place[rows] = torch.where(sure, place, self.place[rows])
         self.been[rows] = torch.maximum(self.been[rows], self.place[rows])
-        self._watch(x, rows, torch.minimum(place, self.front[rows]), first)
+        if len(path.shows) > 1:  # else there is no run to be followed
+            self._watch(x, rows, torch.minimum(place, self.front[rows]), first)
 
     def _watch(
         self, x: torch.Tensor, rows: torch.Tensor, place: torch.Tensor, first: torch.Tensor

@@ -11,8 +11,9 @@ leads, and what runs do not pass unseen is not passed by not seeing it.
 import math
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -347,10 +348,18 @@ class Pictures:
     def pack(cls, frames: Iterable[np.ndarray]) -> "Pictures":
         """Compress frames, each (144, 160, 3) uint8."""
         # Plane by plane: those of a grey frame are the same, and near enough for zlib to see it.
-        planes = (np.ascontiguousarray(frame.transpose(2, 0, 1)) for frame in frames)
-        packed = [zlib.compress(frame, 3) for frame in planes]  # 6: a quarter less, thrice the time
-        data = torch.from_numpy(np.frombuffer(bytearray(b"".join(packed)), dtype=np.uint8))
-        return cls(data, torch.tensor([len(piece) for piece in packed]).long().cumsum(0))
+
+        def pack_one(frame: np.ndarray) -> bytes:
+            planes = np.ascontiguousarray(frame.transpose(2, 0, 1))
+            return zlib.compress(planes, 3)  # 6: a quarter less, thrice the time
+
+        data, ends, frames = bytearray(), [], iter(frames)
+        with ThreadPoolExecutor() as pool:
+            while some := list(islice(frames, 64)):
+                for piece in pool.map(pack_one, some):
+                    data += piece
+                    ends.append(len(data))
+        return cls(torch.from_numpy(np.frombuffer(data, dtype=np.uint8)), torch.tensor(ends).long())
 
     def __len__(self) -> int:
         return len(self.ends)
