@@ -1,6 +1,7 @@
 """N emulators with a progress reward, whose episodes start afresh or from archived states."""
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,8 @@ from training import StageTimer
 
 #: How far a loaded moment's score may lie from the one it was saved with, in runs.
 SCORE_TOLERANCE = 0.005
+#: Fresh episodes whose ends are remembered.
+RECENT = 64
 #: What a resumed run takes over of every environment, beside its emulator.
 PER_ENV = (
     *("score", "paid_score", "best_score", "sure"),
@@ -192,6 +195,7 @@ class CurriculumEnvs:
         self.timer = StageTimer()
         self._all = np.arange(num_envs)
         self.archive = Archive()
+        self.ends: deque[float] = deque(maxlen=RECENT)
         self.rejected = 0
         self.steps = 0
         self.score = np.zeros(num_envs, dtype=np.float32)
@@ -266,8 +270,10 @@ class CurriculumEnvs:
 
     def restart(self, envs: np.ndarray) -> None:
         """Begin episodes: afresh with probability `fresh_share`, else from the archive."""
+        ended = envs[self.is_fresh[envs] & (self.episode_steps[envs] > 0)]
+        self.ends.extend(self.best_score[ended].tolist())
         fresh = self.rng.random(len(envs)) < self.config.fresh_share
-        chosen = [None if is_fresh else self.archive.sample(self.rng) for is_fresh in fresh]
+        chosen = [None if is_fresh else self._choose() for is_fresh in fresh]
         entries = [entry or self.beginning for entry in chosen]
         true = self.load(envs, entries)
         self.is_fresh[envs] = [entry is self.beginning for entry in entries]
@@ -280,6 +286,18 @@ class CurriculumEnvs:
         self.paid_score[envs] = self.best_score[envs] = self.score[envs]
         self.episode_steps[envs] = self.best_step[envs] = 0
         self.reached[envs] = False
+
+    def _choose(self) -> Entry | None:
+        """Choose an archived moment: every other time about where a fresh episode ended lately.
+
+        There the way from the beginning breaks off, maybe at what was learned before: it has to be
+        practised, too, and not only what is further on.
+        """
+        near = None
+        if self.ends and self.rng.random() < 0.5:
+            end = self.ends[self.rng.integers(len(self.ends))]
+            near = self.archive.sample_near(end, self.rng)
+        return near or self.archive.sample(self.rng)
 
     def load(self, envs: np.ndarray, entries: list[Entry]) -> np.ndarray:
         """Load entries, each into its environment of `envs` (B,), and score them again.
@@ -326,6 +344,7 @@ class CurriculumEnvs:
             "contexts": self.progress.save(self._all),
             **{name: torch.tensor(getattr(self, name)) for name in PER_ENV},
             "archive": self.archive.state_dict(),
+            "ends": list(self.ends),
             "rejected": self.rejected,
             "steps": self.steps,
             "rng": json.dumps(self.rng.bit_generator.state),
@@ -346,6 +365,7 @@ class CurriculumEnvs:
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
+        self.ends.extend(state.get("ends", []))
         self.rejected, self.steps = state["rejected"], state.get("steps", 0)
         self.rng.bit_generator.state = json.loads(state["rng"])
 

@@ -58,7 +58,9 @@ from training import (
     diverged,
     event_log,
     forget,
+    learning_rate,
     pick_device,
+    training_progress,
     uses_bf16,
 )
 
@@ -103,7 +105,8 @@ class Args(CurriculumConfig):
     gae_lambda: Share = 0.95
     """lambda of the generalised advantage estimate"""
     lr: NotNegative = 3e-4
-    """learning rate of Adam; it may change when a training goes on"""
+    """peak learning rate of Adam, which falls to 0 over the last part of the training; it may
+    change when a training goes on"""
     epochs: Count = 4
     """passes over a rollout"""
     minibatches: Count = 4
@@ -368,9 +371,11 @@ class Agent:
             )
         return logits[0], values[0], memory, goals, place, fits
 
-    def update(self, rollout: Rollout) -> dict[str, float]:
+    def update(self, rollout: Rollout, lr: float) -> dict[str, float]:
         """Improve policy and value on a rollout by clipped PPO. Returns mean losses and figures."""
         args = self.args
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
         advantages = gae(
             rollout.rewards,
             rollout.values,
@@ -520,8 +525,6 @@ class Agent:
         """Go on from what `state_dict` returned."""
         self.policy.load_state_dict(state["policy"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.args.lr
         self.novelty.load_state_dict(state["novelty"])
         self.envs.load_state_dict(state["envs"])
         self.memory = state["memory"].to(self.device)
@@ -753,17 +756,23 @@ def main(args: Args) -> dict:
     row: dict[str, float] = {"iteration": done}
     iteration, batch = done, args.num_envs * args.num_steps
     snapshot_every = math.ceil(args.iterations / args.snapshots)
-    limit = 60 * args.time_limit_minutes if args.time_limit_minutes is not None else math.inf
-    last = args.iterations if seconds < limit else done
+    limit = 60 * args.time_limit_minutes if args.time_limit_minutes is not None else None
+
+    def over() -> bool:
+        return limit is not None and seconds >= limit
+
+    last = done if over() else args.iterations
     progress_bar = tqdm(range(done + 1, last + 1), initial=done, total=args.iterations)
     writing = event_log(args.out / "tensorboard", purge_step=done + 1)
     with writing as writer, Interrupt("iteration") as interrupt:
         for iteration in progress_bar:
             began = time.monotonic()
             agent.timer.restart()
+            progress = training_progress(iteration - 1, args.iterations, seconds, limit)
+            updates = (iteration - 1) * args.epochs * args.minibatches
             rollout, row = agent.rollout()
             with agent.timer("update"):
-                row |= agent.update(rollout)
+                row |= agent.update(rollout, learning_rate(args.lr, updates, progress))
             if not (agent.is_finite() and np.isfinite(list(row.values())).all()):
                 raise diverged("iteration", iteration, state_path, saved)
             row |= agent.timer.shares()
@@ -789,7 +798,7 @@ def main(args: Args) -> dict:
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
-            stop = bool(interrupt.wanted) or seconds >= limit
+            stop = bool(interrupt.wanted) or over()
             if iteration % snapshot_every == 0:
                 save_as(f"policy_{iteration:06d}.pkl", iteration)
             if stop or iteration % args.save_every == 0:

@@ -201,7 +201,7 @@ def measure_train(folder: Path) -> dict:
     for name in ("path", "archive"):
         figures[f"{name}_ms_a_step"] = round(1000 * agent.timer.seconds.get(name, 0.0) / steps, 2)
     with seconds(figures, "update"):
-        agent.update(rollout)
+        agent.update(rollout, agent.args.lr)
     archive, envs = agent.envs.archive, agent.envs
     entry = Entry(envs.emulators.export_state(0), envs.progress.save(np.array([0]))[0], 0.0)
     for cell in archive.cells:

@@ -193,7 +193,7 @@ def measure_ppo(args: Args, num_envs: int) -> dict:
         wait(agent.device)
         played = time.perf_counter()
         with agent.timer("update"):
-            agent.update(rollout)
+            agent.update(rollout, flags.lr)
             wait(agent.device)
         if iteration:
             spent["rollout"] += played - began

@@ -73,6 +73,12 @@ class Archive:
         cell = self.cells[rng.choice(len(weights), p=weights / weights.sum())]
         return cell[rng.integers(len(cell))]
 
+    def sample_near(self, progress: float, rng: np.random.Generator) -> Entry | None:
+        """Draw an entry of the cell of `progress`, or of the next lower one that has some."""
+        last = self.index(progress)
+        cell = next((cell for cell in reversed(self.cells[: last + 1]) if cell), None)
+        return cell[rng.integers(len(cell))] if cell else None
+
     def state_dict(self) -> list[tuple[torch.Tensor, torch.Tensor, float]]:
         """Return all entries as tensors and numbers."""
         return [

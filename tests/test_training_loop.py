@@ -137,6 +137,23 @@ def test_a_jump_to_an_archived_state_is_no_reward(args):
     assert before > 0.2  # what a jump from the beginning would have paid
 
 
+def test_every_other_restart_is_where_a_fresh_episode_ended_lately(args):
+    envs = make_envs(args, num_envs=2, fresh_share=0.0)
+    play_movie(envs, single_buttons(MOVIE[:3]))
+    envs.best_score[0] = 0.305
+    envs.restart(np.array([0]))
+    assert list(envs.ends) == pytest.approx([0.305])
+    again = make_envs(args, num_envs=2)
+    again.load_state_dict(envs.state_dict())
+    assert again.ends == envs.ends
+    envs.archive.cells = [[Entry(b"", torch.empty(0), i / 50)] for i in range(50)]
+    drawn = np.array([envs._choose().progress for _ in range(2000)])
+    assert 0.45 < (drawn == 15 / 50).mean() < 0.55  # by its rank alone: 1.3%
+    envs.archive.cells[15].clear()
+    drawn = np.array([envs._choose().progress for _ in range(2000)])
+    assert 0.45 < (drawn == 14 / 50).mean() < 0.55
+
+
 def test_a_state_that_scores_otherwise_is_dropped(args):
     envs = make_envs(args, num_envs=2, episode_steps=1000, fresh_share=0.0)
     play_movie(envs, single_buttons(MOVIE[:60]))
@@ -239,9 +256,24 @@ def test_screens_keep_their_place_in_the_novelty_bonus_while_the_encoder_learns(
     inputs, _ = agent.look()
     before = agent.novelty_encoder(inputs).clone()
     for _ in range(2):
-        agent.update(agent.rollout()[0])
+        agent.update(agent.rollout()[0], agent.args.lr)
     assert torch.equal(agent.novelty_encoder(inputs), before)
     assert not torch.equal(agent.policy.encode(inputs), before)
+
+
+def test_the_learning_rate_falls_to_the_end(args, monkeypatch):
+    rates, update = [], training_script.Agent.update
+
+    def watched(agent, rollout, lr):
+        rates.append(lr)
+        return update(agent, rollout, lr)
+
+    monkeypatch.setattr(training_script.Agent, "update", watched)
+    args = replace(args, iterations=10, epochs=25, minibatches=2, lr=1e-3)
+    training_script.main(args)
+    expected = np.minimum(1.0, (10 - np.arange(10)) / 3)
+    expected[0] = 1 / 50
+    np.testing.assert_allclose(rates, 1e-3 * expected, rtol=1e-6)
 
 
 def test_other_settings_are_not_mixed_into_a_saved_run(args):
@@ -435,7 +467,9 @@ def test_hindsight_teaches_which_action_led_where(args):
     args = replace(args, num_envs=8, num_steps=32, hidden=64, lr=3e-3, start_movie=INTRO)
     args = replace(args, entropy_coef=0.0, novelty_coef=0.0, episode_steps=200, progress_scale=0.0)
     agent = training_script.make_agent(args, GAME)
-    accuracy = [agent.update(agent.rollout()[0])["hindsight/accuracy"] for _ in range(6)]
+    accuracy = [
+        agent.update(agent.rollout()[0], agent.args.lr)["hindsight/accuracy"] for _ in range(6)
+    ]
     assert np.mean(accuracy[-2:]) > np.mean(accuracy[:2]) + 0.15
 
 
