@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import NoneType
@@ -12,6 +13,8 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hint
 
 import tyro
 
+#: Which of the processes that torchrun has started this is; the first, 0, speaks for all.
+RANK = int(os.environ.get("RANK", "0"))
 #: More than any flag needs, and less than what counts in C are made of.
 MOST = 2**31 - 1
 
@@ -117,7 +120,8 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher may pass the same one on
         terminated = isinstance(error, Terminated)
-        print("terminated" if terminated else "interrupted", file=sys.stderr)
+        if RANK == 0:
+            print("terminated" if terminated else "interrupted", file=sys.stderr)
         _leave(143 if terminated else 130)
     _leave(0)
 
@@ -127,6 +131,9 @@ def _terminate(*_) -> NoReturn:
 
 
 def fail(message: str) -> NoReturn:
+    if RANK:  # what is wrong for all, the first says; torchrun then ends the others
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        time.sleep(2)
     print(f"error: {message}", file=sys.stderr)
     _leave(2)
 

@@ -1,6 +1,7 @@
 """N emulators with a progress reward, whose episodes start afresh or from archived states."""
 
 import json
+import os
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from emurust import VecGameBoy
 
+import ranks
 from cli import Count, CountOrZero, NotNegative, Share
 from games.actions import action_masks
 from games.game import Game
@@ -184,7 +186,11 @@ class CurriculumEnvs:
         self.start = find_start(config.start_movie, config.start_state, config.battery_save, game)
         num_envs = config.num_envs
         self.emulators = VecGameBoy(
-            game.rom, num_envs, config.frame_skip, hold_frames=config.hold_frames
+            game.rom,
+            num_envs,
+            config.frame_skip,
+            hold_frames=config.hold_frames,
+            num_threads=max(1, (os.cpu_count() or 1) // ranks.local_count),
         )
         # Pinned, the copies to a GPU run beside what the CPU does.
         on_gpu = progress.device.type == "cuda"
@@ -195,6 +201,7 @@ class CurriculumEnvs:
         self.timer = StageTimer()
         self._all = np.arange(num_envs)
         self.archive = Archive()
+        self.found: list[Entry] = []  # what the other ranks have not been told of
         self.ends: deque[float] = deque(maxlen=RECENT)
         self.rejected = 0
         self.steps = 0
@@ -266,7 +273,17 @@ class CurriculumEnvs:
             contexts = self.progress.save(worthy)
             for env, context in zip(worthy, contexts, strict=True):
                 state = self.emulators.export_state(env)
-                self.archive.add(Entry(state, context, float(self.score[env])), self.rng)
+                entry = Entry(state, context, float(self.score[env]))
+                self.archive.add(entry, self.rng)
+                if ranks.count > 1:
+                    self.found.append(entry)
+
+    def share_archive(self) -> None:
+        """Tell the other ranks what was archived here since the last time, and hear of theirs."""
+        for rank, entries in enumerate(ranks.gather(self.found)):
+            for entry in entries if rank != ranks.RANK else ():
+                self.archive.add(entry, self.rng)
+        self.found = []
 
     def restart(self, envs: np.ndarray) -> None:
         """Begin episodes: afresh with probability `fresh_share`, else from the archive."""

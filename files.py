@@ -12,6 +12,8 @@ from typing import Any
 import filelock
 from PIL import Image
 
+from cli import RANK
+
 
 @contextlib.contextmanager
 def naming(path: Path, what: str = "") -> Iterator[None]:
@@ -102,7 +104,7 @@ def writes_alone(folder: Callable[[Any], Path]) -> Callable:
     def decorate(main: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @functools.wraps(main)
         def alone(args: Any) -> Any:
-            with sole_writer(folder(args)):
+            with sole_writer(folder(args)) if RANK == 0 else contextlib.nullcontext():
                 return main(args)
 
         return alone

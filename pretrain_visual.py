@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+import ranks
 from cli import Count, CountOrZero, Depth, NotNegative, Range, Share, Width, run_script
 from data.frames import ENOUGH_RUNS, Run, find_runs, sample_frames, split_runs, too_little_data
 from files import write_json, write_png, writes_alone
@@ -95,6 +96,7 @@ def products(args: Args) -> list[Path]:
 
 
 @writes_alone(lambda args: args.out / LOG_DIR)
+@ranks.joined()
 def main(args: Args) -> dict:
     """Train both stages, save the artefacts, return the metrics.
 
@@ -108,6 +110,7 @@ def main(args: Args) -> dict:
         args.dynamics_width,
         args.dynamics_depth,
     )
+    ranks.check_divides("--batch-size", args.batch_size)
     device = pick_device(args.device)
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
@@ -133,29 +136,29 @@ def main(args: Args) -> dict:
         spent = train_tokenizer(args, tokenizer, lpips, train, val, writer)
         tokenizer_metrics = spent | evaluate_tokenizer(tokenizer, lpips, val)
         tokenizer.eval().requires_grad_(False)
-        grid = Image.fromarray(reconstruction_grid(tokenizer, val))
-        write_png(log_dir / "reconstructions.png", grid)
-        save_checkpoint(
-            args.out / "pretrained_tokenizer.pkl", "tokenizer", config, tokenizer.state_dict()
-        )
-        save_checkpoint(
-            args.out / "pretrained_encoder.pkl", "encoder", config, tokenizer.encoder.state_dict()
-        )
+        if ranks.is_first:
+            grid = Image.fromarray(reconstruction_grid(tokenizer, val))
+            write_png(log_dir / "reconstructions.png", grid)
+            for name, model in {"tokenizer": tokenizer, "encoder": tokenizer.encoder}.items():
+                file = args.out / f"pretrained_{name}.pkl"
+                save_checkpoint(file, name, config, model.state_dict())
+        ranks.wait()
 
         train_latents = [encode_run(tokenizer.encoder, run) for run in train]
         val_latents = [encode_run(tokenizer.encoder, run) for run in val]
         spent = train_dynamics(args, dynamics, train_latents, (val, val_latents), writer)
         skill = evaluate_dynamics(dynamics, val, val_latents, HORIZONS_FRAMES)
-        save_checkpoint(
-            args.out / "pretrained_dynamics.pkl", "dynamics", dynamics_config, dynamics.state_dict()
-        )
+        if ranks.is_first:
+            file = args.out / "pretrained_dynamics.pkl"
+            save_checkpoint(file, "dynamics", dynamics_config, dynamics.state_dict())
     metrics = {
         "train_runs": [run.name for run in train],
         "val_runs": [run.name for run in val],
         "tokenizer": tokenizer_metrics,
         "dynamics": spent | {"by_horizon_frames": skill},
     }
-    write_json(args.out / "pretrain_metrics.json", metrics)
+    if ranks.is_first:
+        write_json(args.out / "pretrain_metrics.json", metrics)
     print_report(metrics)
     return metrics
 
@@ -171,7 +174,7 @@ def train_tokenizer(
     """Stage 1A: reconstruct frames. Returns steps, and how long they took."""
     device = tokenizer.mask_colour.device
     model = torch.compile(tokenizer) if args.compile else tokenizer
-    mse_rms, lpips_rms = RunningRMS().to(device), RunningRMS().to(device)
+    mse_rms, lpips_rms = (RunningRMS(mean=ranks.mean).to(device) for _ in range(2))
 
     def draw(step: int) -> tuple[torch.Tensor, ...]:
         rng = np.random.default_rng([args.seed, 1, step])

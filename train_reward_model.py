@@ -1,7 +1,6 @@
 """Learn progress from the order of frames: later in a run is further, and no label says more.
 
     uv run python train_reward_model.py
-    uv run python train_reward_model.py --precision bf16 --compile         # on a GPU
     uv run python train_reward_model.py --backbone small --grey --half-size --lr 1e-3 \\
         --batch-size 32 --epochs 20 --time-limit-seconds 180               # on 2 CPU cores
 
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+import ranks
 from cli import Count, CountOrZero, Positive, run_script
 from data.frames import ENOUGH_RUNS, Run, find_runs, sample_pairs, split_runs, too_little_data
 from files import write_json, writes_alone
@@ -72,6 +72,7 @@ def products(args: Args) -> list[Path]:
 
 
 @writes_alone(lambda args: args.out / LOG_DIR)
+@ranks.joined()
 def main(args: Args) -> dict:
     """Train the score, save it, return the metrics.
 
@@ -83,31 +84,33 @@ def main(args: Args) -> dict:
             f"expected --max-gap-frames of --min-gap-frames ({args.min_gap_frames}) or more, got "
             f"{args.max_gap_frames}"
         )
+    ranks.check_divides("--batch-size", args.batch_size)
     device = pick_device(args.device)
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
     train, val = split_runs(runs)
     if (lack := too_little_data(runs, ENOUGH_RUNS, args.min_gap_frames + 1)) is not None:
         raise ValueError(lack)
-    reference = find_reference(train, args.reference_run)
-
-    # The path first: it tells at once where runs do not fit.
-    path = fit_path([run.frames for run in train], reference, args.path_reach)
-    followed = [follow_run(path, run.frames) for run in val]
-    if (path.limit == path.num_bins - 1).all():
-        print(
-            "warning: two runs are too few to say what all show, so no place is held back from "
-            f"what was not seen: {too_little_data(runs) or 'are these runs of one game?'}"
-        )
+    if ranks.is_first:  # the path first: it tells at once where runs do not fit
+        reference = find_reference(train, args.reference_run)
+        path = fit_path([run.frames for run in train], reference, args.path_reach)
+        followed = [follow_run(path, run.frames) for run in val]
+        if (path.limit == path.num_bins - 1).all():
+            print(
+                "warning: two runs are too few to say what all show, so no place is held back from "
+                f"what was not seen: {too_little_data(runs) or 'are these runs of one game?'}"
+            )
 
     torch.manual_seed(args.seed)
-    model = RewardModel(config).to(device)
+    model = ranks.synchronised(RewardModel(config).to(device))
     if args.channels_last:
         model.to(memory_format=torch.channels_last)
     if args.fresh:
         forget(state_paths(args))
     with event_log(args.out / LOG_DIR) as writer:
         spent = train_score(args, model, train, val, writer)
+    if not ranks.is_first:
+        return {}
     save_path(args.out / "reward_path.pkl", path)  # now that nothing was refused
     start, end = run_ends(model, train)
     rises = model.calibrate(start, end)
@@ -172,11 +175,13 @@ def train_score(
         rng = np.random.default_rng([args.seed, 3, step])
         gaps = (args.min_gap_frames, args.max_gap_frames)
         earlier, later, _ = sample_pairs(train, args.batch_size, rng, *gaps)
-        return (torch.from_numpy(np.concatenate([earlier, later])),)
+        return torch.from_numpy(earlier), torch.from_numpy(later)
 
-    def loss(frames: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def loss(
+        earlier: torch.Tensor, later: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         with autocast(device, args.precision):
-            scores = backbone(frames).float()
+            scores = backbone(torch.cat([earlier, later])).float()
         first, second = scores.chunk(2)
         total = bradley_terry_loss(first, second)
         return total, {"loss": total, "pair_accuracy": (second > first).float().mean()}
@@ -201,7 +206,7 @@ def train_score(
         state=state_paths(args)[0],
         draw=draw,
         loss=loss,
-        outputs=model.raw_score,
+        outputs=lambda earlier, later: model.raw_score(torch.cat([earlier, later])),
         evaluate=evaluate,
     )
     epoch_steps = args.steps_per_epoch or math.ceil(

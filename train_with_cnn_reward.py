@@ -23,7 +23,7 @@ import json
 import math
 import time
 from collections import defaultdict, deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+import ranks
 from cli import Count, NotNegative, Positive, Range, Seed, Share, Width, run_script
 from curriculum import CurriculumConfig, CurriculumEnvs, battery_file
 from files import append_line, write_whole, writes_alone
@@ -387,7 +388,9 @@ class Agent:
         returns = advantages + rollout.values
         kept, cutoff = return_filter(rollout.rewards, args.return_filter)
         chosen = advantages[:, kept]
-        advantages = (advantages - chosen.mean()) / (chosen.std(correction=0) + 1e-8)
+        centre = ranks.mean(chosen.mean())
+        spread = ranks.mean((chosen - centre).square().mean()).sqrt()
+        advantages = (advantages - centre) / (spread + 1e-8)
 
         sums: dict[str, torch.Tensor] = {}  # on the device: to ask for them is to wait for it
         counts: dict[str, int] = {}
@@ -402,6 +405,7 @@ class Agent:
                     loss, metrics = loss + args.hindsight_coef * loss_ahead, metrics | metrics_ahead
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
+                ranks.average_gradients(self.policy.parameters())
                 norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), args.max_grad_norm)
                 self.optimizer.step()
                 for name, value in (metrics | {"losses/grad_norm": norm}).items():
@@ -509,29 +513,34 @@ class Agent:
         return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
     def state_dict(self) -> dict:
-        """Return everything that a resumed run needs to go on exactly."""
+        """Return everything that a resumed run needs to go on exactly, of all ranks."""
+        novelty = {name: counts.cpu() for name, counts in self.novelty.state_dict().items()}
+        own = {
+            "novelty": novelty,
+            "envs": self.envs.state_dict(),
+            "memory": self.memory.cpu(),
+            "starts": self.starts.cpu(),
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all(),
+        }
         return {
             "policy": self.policy.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "novelty": self.novelty.state_dict(),
-            "envs": self.envs.state_dict(),
-            "memory": self.memory,
-            "starts": self.starts,
-            "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all(),
+            "ranks": ranks.gather(own),
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from what `state_dict` returned."""
         self.policy.load_state_dict(state["policy"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.novelty.load_state_dict(state["novelty"])
-        self.envs.load_state_dict(state["envs"])
-        self.memory = state["memory"].to(self.device)
-        self.starts = state["starts"].to(self.device)
-        torch.set_rng_state(state["torch_rng"])
-        if len(state["cuda_rng"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        own = state["ranks"][ranks.RANK]
+        self.novelty.load_state_dict(own["novelty"])
+        self.envs.load_state_dict(own["envs"])
+        self.memory = own["memory"].to(self.device)
+        self.starts = own["starts"].to(self.device)
+        torch.set_rng_state(own["torch_rng"])
+        if len(own["cuda_rng"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(own["cuda_rng"])
 
 
 def find_reward(args: Args) -> Path:
@@ -572,7 +581,11 @@ def find_guide(args: Args) -> Path | None:
 
 
 def make_agent(args: Args, game: Game) -> Agent:
-    """Load the artefacts and put the parts together. Raises ValueError for what does not fit."""
+    """Load the artefacts and put the parts together, with this rank's share of the environments.
+
+    Raises ValueError for what does not fit.
+    """
+    args = replace(args, num_envs=args.num_envs // ranks.count)
     torch.manual_seed(args.seed)
     device = pick_device(args.device)
     guide = find_guide(args)
@@ -596,7 +609,9 @@ def make_agent(args: Args, game: Game) -> Agent:
     novelty_encoder = None
     if trains_encoder and args.novelty_coef:
         novelty_encoder = copy.deepcopy(policy.encoder).requires_grad_(False)
-    envs = CurriculumEnvs(args, game, progress, np.random.default_rng(args.seed))
+    if ranks.RANK:  # weights are the same, what is drawn from now on is not
+        torch.manual_seed(args.seed + ranks.RANK * 2**32)
+    envs = CurriculumEnvs(args, game, progress, np.random.default_rng([args.seed, ranks.RANK]))
     return Agent(
         args,
         policy,
@@ -618,9 +633,12 @@ def check(args: Args) -> None:
             f"expected --num-steps to be a multiple of --reward-interval ({args.reward_interval}), "
             f"or the return filter would judge segments by a part of them, got {args.num_steps}"
         )
-    if args.minibatches > args.num_envs:
+    ranks.check_divides("--num-envs", args.num_envs)
+    if args.minibatches > args.num_envs // ranks.count:
+        each = f" in each of {ranks.count} processes" if ranks.count > 1 else ""
         raise ValueError(
-            f"expected --minibatches up to --num-envs ({args.num_envs}), got {args.minibatches}"
+            f"expected --minibatches up to --num-envs ({args.num_envs // ranks.count}{each}), got "
+            f"{args.minibatches}"
         )
 
 
@@ -634,6 +652,7 @@ def settings(args: Args, game: Game) -> dict:
     """Return what a continued run must share: flags, and files by content, not by path."""
     fixed = {name: value for name, value in asdict(args).items() if name not in FREE_FLAGS}
     fixed["rom"], fixed["reward_model"] = game.sha1, find_reward(args)
+    fixed["ranks"] = ranks.count
     fixed["guide"] = find_guide(args)
     fixed["battery_save"] = battery_file(args.battery_save, game, args.start_state)
     for name, value in fixed.items():
@@ -650,6 +669,12 @@ def resume(agent: Agent, path: Path, fixed: dict) -> tuple[int, float]:
     with fitting(path, STATE_KIND):
         was = dict(checkpoint["config"])
         iteration, seconds = int(checkpoint["iteration"]), float(checkpoint["seconds"])
+        processes = int(was["ranks"])
+    if processes != ranks.count:
+        raise ValueError(
+            f"{path} was trained by {processes} processes, got {ranks.count}: start as many "
+            f"(torchrun --nproc-per-node {processes}), or pass --fresh or another --out"
+        )
     if changed := [name for name, value in fixed.items() if was.get(name) != value]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
         raise ValueError(
@@ -708,7 +733,14 @@ def products(args: Args) -> list[Path]:
     return [args.out / "policy_final.pkl", *args.out.glob("path_*.pkl")]
 
 
+def mean_figures(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Return the means of figures that some or all ranks have."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
 @writes_alone(lambda args: args.out)
+@ranks.joined()
 def main(args: Args) -> dict:
     """Train, saving as it goes; returns the last row of metrics."""
     check(args)
@@ -732,27 +764,29 @@ def main(args: Args) -> dict:
     done, seconds = resume(agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")
-    keep_rows(metrics_path, done)
-
-    kept_path = keep_path(find_guide(args), args.out)
-
-    saved = done
+    kept_path, saved = None, done
+    if ranks.is_first:
+        keep_rows(metrics_path, done)
+        kept_path = keep_path(find_guide(args), args.out)
 
     def save_as(name: str, iteration: int) -> None:
         extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
         extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
         extra |= start.to_policy()
-        save_policy(args.out / name, agent.policy, **extra)
+        if ranks.is_first:
+            save_policy(args.out / name, agent.policy, **extra)
 
     def save(iteration: int) -> None:
         nonlocal saved
-        parts = agent.state_dict()
-        save_checkpoint(state_path, STATE_KIND, fixed, parts, iteration=iteration, seconds=seconds)
+        parts, done = agent.state_dict(), {"iteration": iteration, "seconds": seconds}
+        if ranks.is_first:
+            save_checkpoint(state_path, STATE_KIND, fixed, parts, **done)
         save_as("policy_final.pkl", iteration)
         saved = iteration
 
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}
+    stop = False
     row: dict[str, float] = {"iteration": done}
     iteration, batch = done, args.num_envs * args.num_steps
     snapshot_every = math.ceil(args.iterations / args.snapshots)
@@ -773,20 +807,27 @@ def main(args: Args) -> dict:
             rollout, row = agent.rollout()
             with agent.timer("update"):
                 row |= agent.update(rollout, learning_rate(args.lr, updates, progress))
-            if not (agent.is_finite() and np.isfinite(list(row.values())).all()):
-                raise diverged("iteration", iteration, state_path, saved)
-            row |= agent.timer.shares()
-            seconds += time.monotonic() - began
+            agent.envs.share_archive()
             row |= {
-                "iteration": iteration,
-                "env_steps": iteration * batch,
-                "env_steps_per_second": batch / (time.monotonic() - began),
                 "archive/entries": len(agent.envs.archive),
                 "archive/frontier": agent.envs.archive.frontier,
                 "archive/rejected": agent.envs.rejected,
             }
+            row = mean_figures(ranks.gather(row))
+            is_bad = not (agent.is_finite() and np.isfinite(list(row.values())).all())
+            seconds += time.monotonic() - began
+            stop, is_bad, seconds = ranks.most(bool(interrupt.wanted), is_bad, seconds)
+            if is_bad:
+                raise diverged("iteration", iteration, state_path, saved)
+            row |= agent.timer.shares()
+            row |= {
+                "iteration": iteration,
+                "env_steps": iteration * batch,
+                "env_steps_per_second": batch / (time.monotonic() - began),
+            }
             row = {name: round(float(value), 6) for name, value in row.items()}
-            append_line(metrics_path, json.dumps(row))
+            if ranks.is_first:
+                append_line(metrics_path, json.dumps(row))
             for name, value in row.items():
                 writer.add_scalar(name, value, iteration)
             for name, values in recent.items():
@@ -798,16 +839,15 @@ def main(args: Args) -> dict:
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
-            stop = bool(interrupt.wanted) or over()
             if iteration % snapshot_every == 0:
                 save_as(f"policy_{iteration:06d}.pkl", iteration)
-            if stop or iteration % args.save_every == 0:
+            if stop or over() or iteration % args.save_every == 0:
                 save(iteration)
-            if stop:
+            if stop or over():
                 break
-    if interrupt.wanted:
+    if stop:
         print(f"stopped after iteration {iteration}; the same command goes on from there")
-        raise interrupt.wanted
+        raise interrupt.wanted or KeyboardInterrupt
     save(iteration)
     print(f"wrote {args.out / 'policy_final.pkl'} after {iteration} iterations")
     return row

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+import ranks
 from cli import Count, CountOrZero, NotNegative, Positive, Seed, Terminated, hang_up
 from data.frames import Run
 from models.checkpoint import first_not_finite, fitting, load_checkpoint, save_checkpoint
@@ -72,7 +73,9 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"expected --device auto, cpu or cuda, got {name!r}")
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("expected a CUDA device, found none: pass --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", ranks.local_rank) if ranks.count > 1 else torch.device("cuda")
 
 
 def uses_bf16(device: torch.device, precision: Precision) -> bool:
@@ -150,6 +153,13 @@ class StageTimer:
         return shares | {"time/rest": 1 - sum(shares.values())}
 
 
+class _Nowhere:
+    """The log of a rank that writes none."""
+
+    def __getattr__(self, _) -> Callable:
+        return lambda *args, **settings: None
+
+
 @contextlib.contextmanager
 def event_log(directory: Path, **settings) -> Iterator[SummaryWriter]:
     """Open TensorBoard's files in a folder. Raises OSError, which names it, for a full disk.
@@ -162,6 +172,9 @@ def event_log(directory: Path, **settings) -> Iterator[SummaryWriter]:
         if not issubclass(failure.exc_type, OSError):
             hook(failure)
 
+    if not ranks.is_first:
+        yield _Nowhere()
+        return
     threading.excepthook = quiet
     try:
         with SummaryWriter(str(directory), **settings) as writer:
@@ -206,8 +219,9 @@ def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
 
 def forget(states: Iterable[Path]) -> None:
     """Delete saved states, so that a training starts over, also when it is stopped early."""
-    for path in states:
+    for path in states if ranks.is_first else ():
         path.unlink(missing_ok=True)
+    ranks.wait()
 
 
 def fingerprints(runs: Sequence[Run]) -> list[str]:
@@ -225,8 +239,8 @@ def diverged(unit: str, since: int, state: Path, saved: int) -> ValueError:
 class Batches:
     """Draws the batches of a training's steps, those of the next ones in a thread meanwhile.
 
-    draw: the batch of a step, of its number alone. A batch that is drawn ahead for a GPU is pinned,
-    so that its copy runs beside what the CPU does. Use as `with Batches(...) as batches`.
+    draw: the batch of a step, of its number alone; each rank has its part. What is drawn ahead for
+    a GPU is pinned, so that its copy runs beside what the CPU does. Use as `with Batches(...)`.
     """
 
     def __init__(
@@ -243,7 +257,7 @@ class Batches:
         self.pool.shutdown(cancel_futures=True)
 
     def _draw(self, step: int) -> tuple[torch.Tensor, ...]:
-        batch = self.draw(step)
+        batch = ranks.part(self.draw(step))
         on_gpu = self.device.type == "cuda"
         return tuple(tensor.pin_memory() for tensor in batch) if on_gpu else batch
 
@@ -359,7 +373,8 @@ class Training:
                 since = finite.ended_at(step, {"outputs": outputs, **state})
                 if since is not None:
                     raise diverged("step", since, self.state, saved)
-            save_state(self.state, self.settings, parts, step, clock)
+            if ranks.is_first:
+                save_state(self.state, self.settings, parts, step, clock)
             saved = step
 
         bar = tqdm(total=total, initial=step, desc=self.name.replace("_", " "), unit="step")
@@ -368,9 +383,10 @@ class Training:
             Batches(self.draw, device, args.prefetch) as batches,
             Interrupt("step") as interrupt,
         ):
-            while not interrupt.wanted:
+            while True:
+                stop, clock.seconds = ranks.most(bool(interrupt.wanted), clock.seconds)
                 progress = training_progress(step, total, clock.seconds, limit_seconds)
-                if progress == 1:
+                if stop or progress == 1:
                     break
                 began = time.perf_counter()
                 batch = batches(step)
@@ -381,27 +397,31 @@ class Training:
                     group["lr"] = learning_rate(args.lr, step, progress)
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
+                ranks.average_gradients(self.model.parameters())
                 self.optimizer.step()
                 step += 1
                 finite.see(loss.detach(), step)
                 bar.update()
                 if step % 20 == 0:
-                    shown = {name: value.item() for name, value in figures.items()}
+                    shown = {
+                        name: ranks.mean(value.detach()).item() for name, value in figures.items()
+                    }
                     for name, value in shown.items():
                         writer.add_scalar(f"{self.name}/{name}", value, step)
                     writer.add_scalar(f"{self.name}/data_wait_share", clock.data_wait_share, step)
                     bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
                 clock.seconds += time.perf_counter() - began
-                if step % epoch_steps == 0 or clock.seconds - saved_at > args.save_every_seconds:
+                due = clock.seconds - saved_at > args.save_every_seconds
+                if step % epoch_steps == 0 or due:
                     save()
                     saved_at = clock.seconds
-                if step % epoch_steps == 0:
+                if step % epoch_steps == 0 and ranks.is_first:
                     self.model.eval()
                     for name, value in self.evaluate(step).items():
                         writer.add_scalar(f"{self.name}_val/{name}", value, step)
             save()
-        if interrupt.wanted:
+        if stop:
             print(f"stopped after step {step}; the same command goes on from there")
-            raise interrupt.wanted
+            raise interrupt.wanted or KeyboardInterrupt
         self.model.eval()
         return step, clock

@@ -1,6 +1,7 @@
 """Building blocks that several models share."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -79,13 +80,14 @@ class RunningRMS(nn.Module):
     arXiv:2509.24527, normalises all its losses so). The estimate starts at the first value.
     """
 
-    def __init__(self, decay: float = 0.99):
+    def __init__(self, decay: float = 0.99, mean: Callable = torch.clone):
+        """mean: of a loss over all processes that share a batch."""
         super().__init__()
-        self.decay = decay
+        self.decay, self.mean = decay, mean
         self.register_buffer("mean_square", torch.zeros(()))
         self.register_buffer("weight", torch.zeros(()))
 
     def forward(self, loss: torch.Tensor) -> torch.Tensor:
-        self.mean_square.lerp_(loss.detach().float().square(), 1 - self.decay)
+        self.mean_square.lerp_(self.mean(loss.detach().float()).square(), 1 - self.decay)
         self.weight.lerp_(torch.ones_like(self.weight), 1 - self.decay)
         return loss / (self.mean_square / self.weight).sqrt().clamp_min(1e-8)
