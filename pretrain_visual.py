@@ -34,7 +34,7 @@ from models.perceptual import PerceptualDistance
 from models.tokenizer import Encoder, Tokenizer, TokenizerConfig
 from training import (
     STATE_KIND,
-    Training,
+    Pretraining,
     TrainingArgs,
     autocast,
     event_log,
@@ -184,30 +184,15 @@ def train_tokenizer(
         share = rng.uniform(0, args.mask_max, (args.batch_size, 1, 1))
         return frames, torch.from_numpy(rng.random((args.batch_size, *GRID)) < share)
 
-    def loss(
-        frames: torch.Tensor, hidden: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        images = tokenizer.preprocess(frames)
-        with autocast(device, args.precision):
-            output = model(images, hidden)
-            mse = F.mse_loss(output.float(), images)
-            if lpips is None:
-                return mse_rms(mse), {"mse": mse}
-            distance = lpips(output, images).float().mean()
-            total = mse_rms(mse) + args.lpips_weight * lpips_rms(distance)
-        return total, {"mse": mse, "lpips": distance}
-
-    def evaluate(step: int) -> dict[str, float]:
-        grid = reconstruction_grid(tokenizer, val)
-        writer.add_image("tokenizer_val/reconstructions", grid, step, dataformats="HWC")
-        metrics = evaluate_tokenizer(tokenizer, lpips, val, num_frames=128)
-        return {name: value for name, value in metrics.items() if value is not None}
-
-    training = Training(
-        name="tokenizer",
-        model=tokenizer,
-        optimizer=torch.optim.AdamW(tokenizer.parameters(), lr=args.lr, fused=True),
-        parts={"mse": mse_rms, "lpips": lpips_rms},
+    training = Pretraining(
+        "tokenizer",
+        args,
+        tokenizer,
+        torch.optim.AdamW(tokenizer.parameters(), lr=args.lr, fused=True),
+        writer,
+        draw,
+        outputs=lambda frames, hidden=None: tokenizer(tokenizer.preprocess(frames)),
+        state=state_paths(args)[0],
         settings=asdict(tokenizer.config)
         | {
             "batch_size": args.batch_size,
@@ -217,18 +202,36 @@ def train_tokenizer(
             "mask_max": args.mask_max,
             "train_runs": fingerprints(train),
         },
-        state=state_paths(args)[0],
-        draw=draw,
-        loss=loss,
-        outputs=lambda frames, hidden=None: tokenizer(tokenizer.preprocess(frames)),
-        evaluate=evaluate,
+        epochs=args.epochs,
+        epoch_steps=args.steps_per_epoch
+        or math.ceil(sum(run.num_frames for run in train) / args.batch_size),
+        limit_seconds=share_of_limit(args, 1 - DYNAMICS_TIME_SHARE),
+        parts={"mse": mse_rms, "lpips": lpips_rms},
     )
-    epoch_steps = args.steps_per_epoch or math.ceil(
-        sum(run.num_frames for run in train) / args.batch_size
-    )
-    limit = share_of_limit(args, 1 - DYNAMICS_TIME_SHARE)
-    step, clock = training.run(writer, args, args.epochs, epoch_steps, limit)
-    return {"steps": step} | clock.summary("frames", step * args.batch_size)
+    with training:
+        for step in training:
+            frames, *hidden = training.batch()
+            images = tokenizer.preprocess(frames)
+            with autocast(device, args.precision):
+                output = model(images, *hidden)
+                mse = F.mse_loss(output.float(), images)
+                loss, figures = mse_rms(mse), {"mse": mse}
+                if lpips is not None:
+                    distance = lpips(output, images).float().mean()
+                    loss = loss + args.lpips_weight * lpips_rms(distance)
+                    figures["lpips"] = distance
+            training.improve(loss)
+            training.show(figures)
+            if training.ends_epoch:
+                with training.held_out() as held_out:
+                    grid = reconstruction_grid(tokenizer, val)
+                    name = "tokenizer_val/reconstructions"
+                    writer.add_image(name, grid, step, dataformats="HWC")
+                    metrics = evaluate_tokenizer(tokenizer, lpips, val, num_frames=128)
+                    held_out |= {
+                        name: value for name, value in metrics.items() if value is not None
+                    }
+    return training.summary("frames", args.batch_size)
 
 
 def share_of_limit(args: Args, share: float) -> float | None:
@@ -290,7 +293,7 @@ def train_dynamics(
     args: Args,
     dynamics: Dynamics,
     latents: list[torch.Tensor],
-    held_out: tuple[list[Run], list[torch.Tensor]],
+    val: tuple[list[Run], list[torch.Tensor]],
     writer: SummaryWriter,
 ) -> dict:
     """Stage 1B: predict the next latents. Returns steps, and how long they took."""
@@ -301,37 +304,39 @@ def train_dynamics(
         rng = np.random.default_rng([args.seed, 2, step])
         return (sample_windows(latents, args.batch_size, args.context_frames + 1, rng),)
 
-    def loss(windows: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        windows = windows.float()
-        with autocast(device, args.precision):
-            mse = F.mse_loss(model(windows[:, :-1]).float(), windows[:, -1])
-        return mse, {"mse": mse, "mse_copy": F.mse_loss(windows[:, -2], windows[:, -1])}
-
-    def evaluate(step: int) -> dict[str, float]:
-        metrics = evaluate_dynamics(dynamics, *held_out, (1,), num_windows=128)["1"]
-        return {name: metrics[name] for name in ("skill", "skill_changed")}
-
     encoder = hashlib.sha256((args.out / "pretrained_encoder.pkl").read_bytes()).hexdigest()
     _, state = state_paths(args)
     if state.is_file() and load_checkpoint(state, STATE_KIND)["config"].get("encoder") != encoder:
         print("the dynamics start over: what they learned was of another encoder's latents")
         forget([state])
-    training = Training(
-        name="dynamics",
-        model=dynamics,
-        optimizer=torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True),
+    training = Pretraining(
+        "dynamics",
+        args,
+        dynamics,
+        torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True),
+        writer,
+        draw,
+        outputs=lambda windows: dynamics(windows[:, :-1].float()),
+        state=state,
         settings=asdict(dynamics.config)
         | {"batch_size": args.batch_size, "seed": args.seed, "encoder": encoder},
-        state=state,
-        draw=draw,
-        loss=loss,
-        outputs=lambda windows: dynamics(windows[:, :-1].float()),
-        evaluate=evaluate,
+        epochs=args.dynamics_epochs,
+        epoch_steps=args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size),
+        limit_seconds=share_of_limit(args, DYNAMICS_TIME_SHARE),
     )
-    epoch_steps = args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size)
-    limit = share_of_limit(args, DYNAMICS_TIME_SHARE)
-    step, clock = training.run(writer, args, args.dynamics_epochs, epoch_steps, limit)
-    return {"steps": step} | clock.summary("windows", step * args.batch_size)
+    with training:
+        for _ in training:
+            (windows,) = training.batch()
+            seen, following = windows[:, :-1].float(), windows[:, -1].float()
+            with autocast(device, args.precision):
+                mse = F.mse_loss(model(seen).float(), following)
+            training.improve(mse)
+            training.show({"mse": mse, "mse_copy": F.mse_loss(seen[:, -1], following)})
+            if training.ends_epoch:
+                with training.held_out() as held_out:
+                    metrics = evaluate_dynamics(dynamics, *val, (1,), num_windows=128)["1"]
+                    held_out |= {name: metrics[name] for name in ("skill", "skill_changed")}
+    return training.summary("windows", args.batch_size)
 
 
 def sample_windows(

@@ -67,7 +67,7 @@ def wait() -> None:
 
 def part(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """Return this rank's part of a batch, tensors (B, ...), whose size the ranks divide."""
-    return tuple(tensor.chunk(count)[RANK] for tensor in batch)
+    return tuple(tensor.chunk(count)[RANK] for tensor in batch) if count > 1 else batch
 
 
 def check_divides(flag: str, size: int) -> None:

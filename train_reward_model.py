@@ -30,7 +30,7 @@ from models.ordering import ordering_metrics, rank_correlation
 from models.path import PathConfig, save_path
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
 from training import (
-    Training,
+    Pretraining,
     TrainingArgs,
     autocast,
     event_log,
@@ -177,24 +177,15 @@ def train_score(
         earlier, later, _ = sample_pairs(train, args.batch_size, rng, *gaps)
         return torch.from_numpy(earlier), torch.from_numpy(later)
 
-    def loss(
-        earlier: torch.Tensor, later: torch.Tensor
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        with autocast(device, args.precision):
-            scores = backbone(torch.cat([earlier, later])).float()
-        first, second = scores.chunk(2)
-        total = bradley_terry_loss(first, second)
-        return total, {"loss": total, "pair_accuracy": (second > first).float().mean()}
-
-    def evaluate(step: int) -> dict[str, float]:
-        frames = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
-        scores = [score_frames(model, some) for some in frames]
-        return {"voc": np.mean([rank_correlation(run, np.arange(len(run))) for run in scores])}
-
-    training = Training(
-        name="reward_model",
-        model=model,
-        optimizer=torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True),
+    training = Pretraining(
+        "reward_model",
+        args,
+        model,
+        torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True),
+        writer,
+        draw,
+        outputs=lambda earlier, later: model.raw_score(torch.cat([earlier, later])),
+        state=state_paths(args)[0],
         settings=asdict(model.config)
         | {
             "batch_size": args.batch_size,
@@ -203,17 +194,29 @@ def train_score(
             "max_gap_frames": args.max_gap_frames,
             "train_runs": fingerprints(train),
         },
-        state=state_paths(args)[0],
-        draw=draw,
-        loss=loss,
-        outputs=lambda earlier, later: model.raw_score(torch.cat([earlier, later])),
-        evaluate=evaluate,
+        epochs=args.epochs,
+        epoch_steps=args.steps_per_epoch
+        or math.ceil(sum(run.num_frames for run in train) / (2 * args.batch_size)),
+        limit_seconds=args.time_limit_seconds,
     )
-    epoch_steps = args.steps_per_epoch or math.ceil(
-        sum(run.num_frames for run in train) / (2 * args.batch_size)
-    )
-    step, clock = training.run(writer, args, args.epochs, epoch_steps, args.time_limit_seconds)
-    return {"steps": step} | clock.summary("frames", 2 * step * args.batch_size)
+    with training:
+        for _ in training:
+            pairs = training.batch()
+            with autocast(device, args.precision):
+                scores = backbone(torch.cat(pairs)).float()
+            earlier, later = scores.chunk(2)
+            loss = bradley_terry_loss(earlier, later)
+            training.improve(loss)
+            in_order = (later > earlier).float().mean()
+            training.show({"loss": loss, "pair_accuracy": in_order})
+            if training.ends_epoch:
+                with training.held_out() as held_out:
+                    some = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
+                    scores = [score_frames(model, frames) for frames in some]
+                    held_out["voc"] = np.mean(
+                        [rank_correlation(run, np.arange(len(run))) for run in scores]
+                    )
+    return training.summary("frames", 2 * args.batch_size)
 
 
 @torch.no_grad()

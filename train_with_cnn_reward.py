@@ -30,7 +30,6 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 import ranks
 from cli import Count, NotNegative, Positive, Range, Seed, Share, Width, run_script
@@ -54,14 +53,13 @@ from models.path import KIND as PATH_KIND
 from models.progress import load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
 from training import (
-    Interrupt,
+    Clock,
     Precision,
+    Sitting,
     diverged,
     event_log,
     forget,
-    learning_rate,
     pick_device,
-    training_progress,
     uses_bf16,
 )
 
@@ -764,49 +762,49 @@ def main(args: Args) -> dict:
     done, seconds = resume(agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")
-    kept_path, saved = None, done
+    kept_path = None
     if ranks.is_first:
         keep_rows(metrics_path, done)
         kept_path = keep_path(find_guide(args), args.out)
 
-    def save_as(name: str, iteration: int) -> None:
-        extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": iteration}
+    def save_as(name: str) -> None:
+        extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": sitting.step}
         extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
         extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
         extra |= start.to_policy()
         if ranks.is_first:
             save_policy(args.out / name, agent.policy, **extra)
 
-    def save(iteration: int) -> None:
-        nonlocal saved
-        parts, done = agent.state_dict(), {"iteration": iteration, "seconds": seconds}
+    def save() -> None:
+        parts = agent.state_dict()
+        done = {"iteration": sitting.step, "seconds": sitting.clock.seconds}
         if ranks.is_first:
             save_checkpoint(state_path, STATE_KIND, fixed, parts, **done)
-        save_as("policy_final.pkl", iteration)
-        saved = iteration
+        save_as("policy_final.pkl")
 
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}
-    stop = False
     row: dict[str, float] = {"iteration": done}
-    iteration, batch = done, args.num_envs * args.num_steps
+    batch = args.num_envs * args.num_steps
     snapshot_every = math.ceil(args.iterations / args.snapshots)
-    limit = 60 * args.time_limit_minutes if args.time_limit_minutes is not None else None
-
-    def over() -> bool:
-        return limit is not None and seconds >= limit
-
-    last = done if over() else args.iterations
-    progress_bar = tqdm(range(done + 1, last + 1), initial=done, total=args.iterations)
+    limit = args.time_limit_minutes
+    sitting = Sitting(
+        "iteration",
+        args.iterations,
+        args.lr,
+        write=save,
+        is_due=lambda: sitting.step % args.save_every == 0,
+        done=done,
+        clock=Clock(seconds),
+        limit_seconds=None if limit is None else 60 * limit,
+        updates=args.epochs * args.minibatches,
+    )
     writing = event_log(args.out / "tensorboard", purge_step=done + 1)
-    with writing as writer, Interrupt("iteration") as interrupt:
-        for iteration in progress_bar:
-            began = time.monotonic()
+    with writing as writer, sitting:
+        for iteration in sitting:
             agent.timer.restart()
-            progress = training_progress(iteration - 1, args.iterations, seconds, limit)
-            updates = (iteration - 1) * args.epochs * args.minibatches
             rollout, row = agent.rollout()
             with agent.timer("update"):
-                row |= agent.update(rollout, learning_rate(args.lr, updates, progress))
+                row |= agent.update(rollout, sitting.lr)
             agent.envs.share_archive()
             row |= {
                 "archive/entries": len(agent.envs.archive),
@@ -815,15 +813,13 @@ def main(args: Args) -> dict:
             }
             row = mean_figures(ranks.gather(row))
             is_bad = not (agent.is_finite() and np.isfinite(list(row.values())).all())
-            seconds += time.monotonic() - began
-            stop, is_bad, seconds = ranks.most(bool(interrupt.wanted), is_bad, seconds)
-            if is_bad:
-                raise diverged("iteration", iteration, state_path, saved)
+            if any(ranks.gather(is_bad)):
+                raise diverged("iteration", iteration, state_path, sitting.saved)
             row |= agent.timer.shares()
             row |= {
                 "iteration": iteration,
                 "env_steps": iteration * batch,
-                "env_steps_per_second": batch / (time.monotonic() - began),
+                "env_steps_per_second": batch / (time.perf_counter() - agent.timer.began),
             }
             row = {name: round(float(value), 6) for name, value in row.items()}
             if ranks.is_first:
@@ -833,23 +829,15 @@ def main(args: Args) -> dict:
             for name, values in recent.items():
                 if f"fresh_episode/{name}" in row:
                     values.append(row[f"fresh_episode/{name}"])
-            progress_bar.set_postfix(
+            sitting.bar.set_postfix(
                 frontier=f"{row['archive/frontier']:.2f}",
                 milestones=f"{np.mean(recent['milestones'] or [0]):.1f}",
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
             if iteration % snapshot_every == 0:
-                save_as(f"policy_{iteration:06d}.pkl", iteration)
-            if stop or over() or iteration % args.save_every == 0:
-                save(iteration)
-            if stop or over():
-                break
-    if stop:
-        print(f"stopped after iteration {iteration}; the same command goes on from there")
-        raise interrupt.wanted or KeyboardInterrupt
-    save(iteration)
-    print(f"wrote {args.out / 'policy_final.pkl'} after {iteration} iterations")
+                save_as(f"policy_{iteration:06d}.pkl")
+    print(f"wrote {args.out / 'policy_final.pkl'} after {sitting.step} iterations")
     return row
 
 

@@ -1,4 +1,4 @@
-"""What the training scripts share: device, precision, learning rate, the state they resume from."""
+"""What the training scripts share: device, precision, learning rate, the loop, the saved state."""
 
 import contextlib
 import signal
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from models.checkpoint import first_not_finite, fitting, load_checkpoint, save_c
 STATE_KIND = "training_state"
 WARMUP_STEPS = 50
 DECAY_SHARE = 0.3  # of the training, at its end
+SHOWN_EVERY = 20  # steps
 
 Precision = Literal["auto", "float32", "bf16"]
 
@@ -321,107 +322,217 @@ class Interrupt:
             signal.signal(number, handler)
 
 
-@dataclass
-class Training:
-    """What one stage of pretraining learns, and from what: `run` trains, saves, and goes on."""
+class Sitting:
+    """The steps of a training, from where it was stopped to its end, by their number or by time.
 
-    name: str
-    """of the progress bar, and of the figures in TensorBoard"""
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    settings: dict
-    """what a training must share to be the same"""
-    state: Path
-    """where it is saved"""
-    draw: Callable[[int], tuple[torch.Tensor, ...]]
-    """the batch of a step, of its number alone: a resumed training sees what it would have seen"""
-    loss: Callable[..., tuple[torch.Tensor, dict[str, torch.Tensor]]]
-    """of a batch on the device: the loss, and figures to show"""
-    outputs: Callable[..., torch.Tensor]
-    """of a batch on the device: what the model makes of it, which must be finite to be saved"""
-    evaluate: Callable[[int], dict[str, float]]
-    """after an epoch, at a step: figures of the held-out runs"""
-    parts: dict[str, nn.Module] = field(default_factory=dict)
-    """what is saved beside model and optimizer"""
+        with Sitting(…) as sitting:
+            for step in sitting:  # from 1 on
+                …
 
-    def run(
+    It has what all trainings have: the progress bar, the learning rate, the time limit, when what
+    was learned is saved, Ctrl-C, and that all ranks stop after the same step. At the end all is
+    saved; if Ctrl-C was the end, it is raised then.
+    """
+
+    def __init__(
         self,
-        writer: SummaryWriter,
+        unit: str,
+        total: int,
+        peak_lr: float,
+        write: Callable[[], None],
+        is_due: Callable[[], bool],
+        *,
+        done: int = 0,
+        clock: Clock | None = None,
+        limit_seconds: float | None = None,
+        updates: int = 1,
+        name: str | None = None,
+    ):
+        """write: saves all that was learned, `is_due` says when; updates: of weights in a step."""
+        self.unit, self.total, self.peak_lr = unit, total, peak_lr
+        self.write, self.is_due, self.limit_seconds, self.updates = (
+            write,
+            is_due,
+            limit_seconds,
+            updates,
+        )
+        self.clock, self.step = clock or Clock(), done
+        self.saved = done
+        """step of which all is saved; 0: none"""
+        self.lr = 0.0
+        """learning rate of this step"""
+        self.interrupt = Interrupt(unit)
+        self.bar = tqdm(total=total, initial=done, desc=name, unit=unit if name else "it")
+
+    def __enter__(self):
+        self.interrupt.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.interrupt.__exit__(*error)
+        self.bar.close()
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            wanted = bool(self.interrupt.wanted)
+            stop, self.clock.seconds = ranks.most(wanted, self.clock.seconds)
+            seconds = self.clock.seconds
+            progress = training_progress(self.step, self.total, seconds, self.limit_seconds)
+            if stop or progress == 1:
+                break
+            self.lr = learning_rate(self.peak_lr, self.step * self.updates, progress)
+            began = time.perf_counter()
+            self.step += 1
+            yield self.step
+            self.bar.update()
+            self.clock.seconds += time.perf_counter() - began
+            if self.is_due():
+                self.save()
+        self.save()
+        if stop:
+            print(f"stopped after {self.unit} {self.step}; the same command goes on from there")
+            raise self.interrupt.wanted or KeyboardInterrupt
+
+    def save(self) -> None:
+        """Save all that was learned."""
+        self.write()
+        self.saved = self.step
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave what is done within out of the clock."""
+        began = time.perf_counter()
+        yield
+        self.clock.seconds -= time.perf_counter() - began
+
+
+class Pretraining(Sitting):
+    """The steps of a stage of pretraining: batches, the optimiser, and the state on disk beside.
+
+        with Pretraining(…) as training:
+            for _ in training:
+                (frames,) = training.batch()
+                …
+                training.improve(loss)
+                training.show({"loss": loss})
+
+    Raises ValueError when numbers are no longer finite; what was saved is whole then, too.
+    """
+
+    def __init__(
+        self,
+        name: str,
         args: TrainingArgs,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        writer: SummaryWriter,
+        draw: Callable[[int], tuple[torch.Tensor, ...]],
+        outputs: Callable[..., torch.Tensor],
+        state: Path,
+        settings: dict,
         epochs: int,
         epoch_steps: int,
-        limit_seconds: float | None,
-    ) -> tuple[int, Clock]:
-        """Train until `epochs` or the time is over; returns steps and time, those before included.
-
-        Raises ValueError when numbers are no longer finite, KeyboardInterrupt after Ctrl-C: in both
-        cases what was saved is whole and can be gone on from.
+        limit_seconds: float | None = None,
+        parts: dict[str, nn.Module] | None = None,
+    ):
+        """draw: the batch of a step, of its number alone: a resumed training sees what it would
+        have seen; outputs: what the model makes of a batch, which must be finite to be saved;
+        state: the file, `settings` what a training must share to go on from it, `parts` what is in
+        it beside model and optimizer.
         """
-        device = next(self.model.parameters()).device
-        parts = {"model": self.model, "optimizer": self.optimizer} | self.parts
-        step, clock = load_state(self.state, self.settings, parts)
-        total, saved_at, saved = epochs * epoch_steps, clock.seconds, step
-        finite = FiniteLoss(device)
+        self.name, self.model, self.optimizer, self.writer = name, model, optimizer, writer
+        self.outputs, self.state, self.settings, self.epoch_steps = (
+            outputs,
+            state,
+            settings,
+            epoch_steps,
+        )
+        self.parts = {"model": model, "optimizer": optimizer} | (parts or {})
+        device = next(model.parameters()).device
+        self.finite, self.batches = FiniteLoss(device), Batches(draw, device, args.prefetch)
+        done, clock = load_state(state, settings, self.parts)
+        self.saved_at, self.save_every = clock.seconds, args.save_every_seconds
+        super().__init__(
+            "step",
+            epochs * epoch_steps,
+            args.lr,
+            self._write,
+            self._is_due,
+            done=done,
+            clock=clock,
+            limit_seconds=limit_seconds,
+            name=name.replace("_", " "),
+        )
 
-        def save() -> None:
-            nonlocal saved
-            if step > saved:
-                self.model.eval()
-                with torch.no_grad():
-                    outputs = self.outputs(*batch)
-                state = {name: part.state_dict() for name, part in parts.items()}
-                since = finite.ended_at(step, {"outputs": outputs, **state})
-                if since is not None:
-                    raise diverged("step", since, self.state, saved)
-            if ranks.is_first:
-                save_state(self.state, self.settings, parts, step, clock)
-            saved = step
+    def __enter__(self):
+        self.batches.__enter__()
+        return super().__enter__()
 
-        bar = tqdm(total=total, initial=step, desc=self.name.replace("_", " "), unit="step")
-        with (
-            bar,
-            Batches(self.draw, device, args.prefetch) as batches,
-            Interrupt("step") as interrupt,
-        ):
-            while True:
-                stop, clock.seconds = ranks.most(bool(interrupt.wanted), clock.seconds)
-                progress = training_progress(step, total, clock.seconds, limit_seconds)
-                if stop or progress == 1:
-                    break
-                began = time.perf_counter()
-                batch = batches(step)
-                clock.data_seconds += time.perf_counter() - began
-                self.model.train()
-                loss, figures = self.loss(*batch)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = learning_rate(args.lr, step, progress)
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                ranks.average_gradients(self.model.parameters())
-                self.optimizer.step()
-                step += 1
-                finite.see(loss.detach(), step)
-                bar.update()
-                if step % 20 == 0:
-                    shown = {
-                        name: ranks.mean(value.detach()).item() for name, value in figures.items()
-                    }
-                    for name, value in shown.items():
-                        writer.add_scalar(f"{self.name}/{name}", value, step)
-                    writer.add_scalar(f"{self.name}/data_wait_share", clock.data_wait_share, step)
-                    bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
-                clock.seconds += time.perf_counter() - began
-                due = clock.seconds - saved_at > args.save_every_seconds
-                if step % epoch_steps == 0 or due:
-                    save()
-                    saved_at = clock.seconds
-                if step % epoch_steps == 0 and ranks.is_first:
-                    self.model.eval()
-                    for name, value in self.evaluate(step).items():
-                        writer.add_scalar(f"{self.name}_val/{name}", value, step)
-            save()
-        if stop:
-            print(f"stopped after step {step}; the same command goes on from there")
-            raise interrupt.wanted or KeyboardInterrupt
+    def __exit__(self, *error) -> None:
+        super().__exit__(*error)
+        self.batches.__exit__(*error)
         self.model.eval()
-        return step, clock
+
+    def batch(self) -> tuple[torch.Tensor, ...]:
+        """Return this rank's part of the step's batch, on the device; the model is in training."""
+        began = time.perf_counter()
+        self.shown = self.batches(self.step - 1)
+        self.clock.data_seconds += time.perf_counter() - began
+        self.model.train()
+        return self.shown
+
+    def improve(self, loss: torch.Tensor) -> None:
+        """Take a step of the optimiser down the loss, a scalar, of all ranks."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        ranks.average_gradients(self.model.parameters())
+        self.optimizer.step()
+        self.finite.see(loss.detach(), self.step)
+
+    def show(self, figures: dict[str, torch.Tensor]) -> None:
+        """Show figures of the batch, scalars, now and then: to ask for them is to wait."""
+        if self.step % SHOWN_EVERY:
+            return
+        shown = {name: ranks.mean(value.detach()).item() for name, value in figures.items()}
+        for name, value in (shown | {"data_wait_share": self.clock.data_wait_share}).items():
+            self.writer.add_scalar(f"{self.name}/{name}", value, self.step)
+        self.bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
+
+    @contextlib.contextmanager
+    def held_out(self) -> Iterator[dict[str, float]]:
+        """Evaluate: the model is in eval mode within, and figures put into the dict are shown."""
+        self.save()
+        figures: dict[str, float] = {}
+        with self.aside():
+            self.model.eval()
+            yield figures
+            for name, value in figures.items():
+                self.writer.add_scalar(f"{self.name}_val/{name}", value, self.step)
+
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether to evaluate after this step."""
+        return self.step % self.epoch_steps == 0 and ranks.is_first
+
+    def _is_due(self) -> bool:
+        due = self.clock.seconds - self.saved_at > self.save_every
+        return self.step > self.saved and (due or self.step % self.epoch_steps == 0)
+
+    def _write(self) -> None:
+        if self.step > self.saved:
+            self.model.eval()
+            with torch.no_grad():
+                outputs = self.outputs(*self.shown)
+            state = {name: part.state_dict() for name, part in self.parts.items()}
+            since = self.finite.ended_at(self.step, {"outputs": outputs, **state})
+            if since is not None:
+                raise diverged("step", since, self.state, self.saved)
+        if ranks.is_first:
+            save_state(self.state, self.settings, self.parts, self.step, self.clock)
+        self.saved_at = self.clock.seconds
+
+    def summary(self, unit: str, batch: int) -> dict:
+        """Return the steps done, seconds, how many of `unit` a second, the wait for data."""
+        return {"steps": self.step} | self.clock.summary(unit, self.step * batch)

@@ -106,4 +106,5 @@ def test_a_lower_learning_rate_is_taken_up_by_a_resumed_ppo(inputs, tmp_path):
     train_with_cnn_reward.main(args)
     train_with_cnn_reward.main(replace(args, iterations=2, lr=1e-7))
     state = load_checkpoint(tmp_path / "training_state.pkl", "ppo_state")["state_dict"]
-    assert [group["lr"] for group in state["optimizer"]["param_groups"]] == [1e-7]
+    (group,) = state["optimizer"]["param_groups"]
+    assert 0 < group["lr"] <= 1e-7
