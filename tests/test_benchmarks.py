@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import path_held_out, path_length, scale, throughput
+from benchmarks import path_held_out, path_length, scale, soak_training, throughput
 from data.demo import prepare
 from data.frames import open_runs, split_runs
 from tests.tiny_training import write_ppo_artefacts
@@ -111,6 +111,17 @@ def test_loops_are_compared_with_their_models(tmp_path):
     )
     with pytest.raises(ValueError, match=r"expected --stages among tokenizer, .*, got fly"):
         throughput.main(throughput.Args(stages=("fly",)))
+
+
+def test_a_training_is_watched_over_two_sittings(tmp_path, capsys):
+    artefacts = write_ppo_artefacts(tmp_path)
+    args = soak_training.Args(artefacts=artefacts, minutes=0.5, max_growth=1.0)
+    report = soak_training.main(args)
+    assert json.dumps(report, indent=2) in capsys.readouterr().out
+    first, second = report["sittings"]
+    assert min(first["iterations"], second["iterations"]) >= 3 and second["state_mb"][0] > 0
+    assert second["archive_entries"] >= first["archive_entries"] > 0
+    assert report["files_left_open"] <= 0
 
 
 def test_no_chapter_of_a_recording_looks_like_another():
