@@ -299,7 +299,7 @@ def test_a_training_state_of_another_version_names_file_and_cure(args, game):
     old = torch.frombuffer(bytearray(state), dtype=torch.uint8)
     for where, number in (("archive", 3), ("states", 2)):
         content = load_checkpoint(path, "ppo_state")
-        envs = content["state_dict"]["envs"]
+        envs = content["state_dict"]["ranks"][0]["envs"]
         if where == "archive":
             envs["archive"] = [(old, torch.zeros(0), 0.5)]
         else:
