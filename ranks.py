@@ -62,7 +62,7 @@ def joined() -> Iterator[None]:
 def wait() -> None:
     """Wait until all ranks have come here."""
     if count > 1:
-        most(0.0)
+        greatest(0.0)
 
 
 def part(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -102,7 +102,7 @@ def mean(value: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def most(*values: float) -> list[float]:
+def greatest(*values: float) -> list[float]:
     """Return the greatest of each number over all ranks."""
     if count == 1:
         return list(values)

@@ -350,12 +350,8 @@ class Sitting:
     ):
         """write: saves all that was learned, `is_due` says when; updates: of weights in a step."""
         self.unit, self.total, self.peak_lr = unit, total, peak_lr
-        self.write, self.is_due, self.limit_seconds, self.updates = (
-            write,
-            is_due,
-            limit_seconds,
-            updates,
-        )
+        self.write, self.is_due = write, is_due
+        self.limit_seconds, self.updates = limit_seconds, updates
         self.clock, self.step = clock or Clock(), done
         self.saved = done
         """step of which all is saved; 0: none"""
@@ -375,7 +371,7 @@ class Sitting:
     def __iter__(self) -> Iterator[int]:
         while True:
             wanted = bool(self.interrupt.wanted)
-            stop, self.clock.seconds = ranks.most(wanted, self.clock.seconds)
+            stop, self.clock.seconds = ranks.greatest(wanted, self.clock.seconds)
             seconds = self.clock.seconds
             progress = training_progress(self.step, self.total, seconds, self.limit_seconds)
             if stop or progress == 1:
@@ -441,12 +437,8 @@ class Pretraining(Sitting):
         it beside model and optimizer.
         """
         self.name, self.model, self.optimizer, self.writer = name, model, optimizer, writer
-        self.outputs, self.state, self.settings, self.epoch_steps = (
-            outputs,
-            state,
-            settings,
-            epoch_steps,
-        )
+        self.outputs, self.epoch_steps = outputs, epoch_steps
+        self.state, self.settings = state, settings
         self.parts = {"model": model, "optimizer": optimizer} | (parts or {})
         device = next(model.parameters()).device
         self.finite, self.batches = FiniteLoss(device), Batches(draw, device, args.prefetch)
@@ -503,9 +495,9 @@ class Pretraining(Sitting):
     @contextlib.contextmanager
     def held_out(self) -> Iterator[dict[str, float]]:
         """Evaluate: the model is in eval mode within, and figures put into the dict are shown."""
-        self.save()
         figures: dict[str, float] = {}
         with self.aside():
+            self.save()  # first: numbers that are not finite are found out
             self.model.eval()
             yield figures
             for name, value in figures.items():
