@@ -23,7 +23,7 @@ from training import StageTimer
 
 #: How far a loaded moment's score may lie from the one it was saved with, in runs.
 SCORE_TOLERANCE = 0.005
-#: Fresh episodes whose ends are remembered.
+#: Fresh episodes of which it is remembered how far they came.
 RECENT = 64
 #: What a resumed run takes over of every environment, beside its emulator.
 PER_ENV = (
@@ -185,12 +185,15 @@ class CurriculumEnvs:
         self.config, self.game, self.progress, self.rng = config, game, progress, rng
         self.start = find_start(config.start_movie, config.start_state, config.battery_save, game)
         num_envs = config.num_envs
+        # 0: all cores; several ranks of a machine share them.
+        shared = ranks.local_count > 1
+        threads = max(1, len(os.sched_getaffinity(0)) // ranks.local_count) if shared else 0
         self.emulators = VecGameBoy(
             game.rom,
             num_envs,
             config.frame_skip,
             hold_frames=config.hold_frames,
-            num_threads=max(1, (os.cpu_count() or 1) // ranks.local_count),
+            num_threads=threads,
         )
         # Pinned, the copies to a GPU run beside what the CPU does.
         on_gpu = progress.device.type == "cuda"
@@ -263,7 +266,7 @@ class CurriculumEnvs:
         What no recorded run shows is not worth it: an agent that is lost in a menu would fill the
         archive with menus.
         """
-        self.score[envs] = self.progress.score(self.frames[envs], envs)
+        self.score[envs] = self.progress.score(self.frames, envs)
         higher = self.score > self.best_score + self.progress.higher
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
@@ -273,7 +276,7 @@ class CurriculumEnvs:
             contexts = self.progress.save(worthy)
             for env, context in zip(worthy, contexts, strict=True):
                 state = self.emulators.export_state(env)
-                entry = Entry(state, context, float(self.score[env]))
+                entry = Entry(state, context.clone(), float(self.score[env]))
                 self.archive.add(entry, self.rng)
                 if ranks.count > 1:
                     self.found.append(entry)
@@ -305,7 +308,7 @@ class CurriculumEnvs:
         self.reached[envs] = False
 
     def _choose(self) -> Entry | None:
-        """Choose an archived moment: every other time about where a fresh episode ended lately.
+        """Choose an archived moment: every other time about how far a fresh episode came lately.
 
         There the way from the beginning breaks off, maybe at what was learned before: it has to be
         practised, too, and not only what is further on.
@@ -328,7 +331,7 @@ class CurriculumEnvs:
         self.emulators.render(self.obs, envs)
         self.frames[envs] = self._drawn[envs].to(self.frames.device)
         self.progress.load(envs, torch.stack([entry.context for entry in entries]))
-        self.score[envs] = self.progress.score(self.frames[envs], envs)
+        self.score[envs] = self.progress.score(self.frames, envs)
         self.sure[envs] = self.progress.agrees(self.frames[envs], envs)
         saved = np.array([entry.progress for entry in entries])
         return self.sure[envs] & (np.abs(self.score[envs] - saved) < SCORE_TOLERANCE)
@@ -382,8 +385,8 @@ class CurriculumEnvs:
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
-        self.ends.extend(state.get("ends", []))
-        self.rejected, self.steps = state["rejected"], state.get("steps", 0)
+        self.ends = deque(state["ends"], maxlen=RECENT)
+        self.rejected, self.steps = state["rejected"], state["steps"]
         self.rng.bit_generator.state = json.loads(state["rng"])
 
     def _check_states(self, states: list[torch.Tensor]) -> None:

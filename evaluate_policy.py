@@ -150,7 +150,7 @@ class TrainedAgent:
         self.rows = torch.arange(episodes, device=device)
         self.paid = torch.zeros(episodes, device=device)  # the height, as in training
         self.progress = PathProgress(Follower(path, episodes)) if path else None
-        encode, shape = InBatches(policy.encode), policy.encoder.latent_shape
+        encode, shape = InBatches(policy.encode, episodes), policy.encoder.latent_shape
         self.encode = fastest(encode, shape, device)
         self.goal_latents = GoalLatents(path.pictures, encode, shape, device) if path else None
 

@@ -95,8 +95,8 @@ def products(args: Args) -> list[Path]:
     return [*artefacts, args.out / "pretrain_metrics.json"]
 
 
-@writes_alone(lambda args: args.out / LOG_DIR)
 @ranks.joined()
+@writes_alone(lambda args: args.out / LOG_DIR)
 def main(args: Args) -> dict:
     """Train both stages, save the artefacts, return the metrics.
 
@@ -142,7 +142,6 @@ def main(args: Args) -> dict:
             for name, model in {"tokenizer": tokenizer, "encoder": tokenizer.encoder}.items():
                 file = args.out / f"pretrained_{name}.pkl"
                 save_checkpoint(file, name, config, model.state_dict())
-        ranks.wait()
 
         train_latents = [encode_run(tokenizer.encoder, run) for run in train]
         val_latents = [encode_run(tokenizer.encoder, run) for run in val]
@@ -222,7 +221,7 @@ def train_tokenizer(
                     figures["lpips"] = distance
             training.improve(loss)
             training.show(figures)
-            if training.ends_epoch:
+            if training.evaluates:
                 with training.held_out() as held_out:
                     grid = reconstruction_grid(tokenizer, val)
                     name = "tokenizer_val/reconstructions"
@@ -304,9 +303,16 @@ def train_dynamics(
         rng = np.random.default_rng([args.seed, 2, step])
         return (sample_windows(latents, args.batch_size, args.context_frames + 1, rng),)
 
-    encoder = hashlib.sha256((args.out / "pretrained_encoder.pkl").read_bytes()).hexdigest()
     _, state = state_paths(args)
-    if state.is_file() and load_checkpoint(state, STATE_KIND)["config"].get("encoder") != encoder:
+
+    def find_encoder() -> tuple[str, bool]:
+        content = (args.out / "pretrained_encoder.pkl").read_bytes()
+        encoder = hashlib.sha256(content).hexdigest()
+        was = load_checkpoint(state, STATE_KIND)["config"] if state.is_file() else None
+        return encoder, was is not None and was.get("encoder") != encoder
+
+    encoder, is_another = ranks.from_first(find_encoder)
+    if is_another:
         print("the dynamics start over: what they learned was of another encoder's latents")
         forget([state])
     training = Pretraining(
@@ -332,7 +338,7 @@ def train_dynamics(
                 mse = F.mse_loss(model(seen).float(), following)
             training.improve(mse)
             training.show({"mse": mse, "mse_copy": F.mse_loss(seen[:, -1], following)})
-            if training.ends_epoch:
+            if training.evaluates:
                 with training.held_out() as held_out:
                     metrics = evaluate_dynamics(dynamics, *val, (1,), num_windows=128)["1"]
                     held_out |= {name: metrics[name] for name in ("skill", "skill_changed")}

@@ -11,7 +11,7 @@ import atexit
 import contextlib
 import datetime
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -38,10 +38,9 @@ def joined() -> Iterator[None]:
         return
     try:
         if not dist.is_initialized():
-            backend = "gloo"
-            if torch.cuda.is_available():
-                backend = "cpu:gloo,cuda:nccl"  # what is on the CPU goes by gloo
-                torch.cuda.set_device(local_rank)
+            # What is on the CPU goes by gloo.
+            one_each = local_count <= torch.cuda.device_count()
+            backend = "cpu:gloo,cuda:nccl" if one_each else "gloo"
             dist.init_process_group(backend, timeout=PATIENCE)
             atexit.register(dist.destroy_process_group)
         if is_first:
@@ -50,7 +49,8 @@ def joined() -> Iterator[None]:
             with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
                 yield
     except RuntimeError as error:
-        if not any(name in str(error) for name in ("gloo", "Gloo", "NCCL", "peer")):
+        is_ours = isinstance(error, dist.DistError) or "gloo" in str(error).lower()
+        if not is_ours:
             raise
         raise ValueError(
             "another process of this training has ended: what it says, or torchrun, is the reason; "
@@ -61,8 +61,7 @@ def joined() -> Iterator[None]:
 
 def wait() -> None:
     """Wait until all ranks have come here."""
-    if count > 1:
-        greatest(0.0)
+    greatest(0.0)
 
 
 def part(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -118,6 +117,15 @@ def gather(thing: Any) -> list[Any]:
     things: list[Any] = [None] * count
     dist.all_gather_object(things, thing)
     return things
+
+
+def from_first(make: Callable[[], Any]) -> Any:
+    """Return to every rank what the first makes: a file is read on its machine alone."""
+    if count == 1:
+        return make()
+    things = [make() if is_first else None]
+    dist.broadcast_object_list(things)
+    return things[0]
 
 
 def synchronised(model: nn.Module) -> nn.Module:

@@ -71,8 +71,8 @@ def products(args: Args) -> list[Path]:
     return [args.out / name for name in names]
 
 
-@writes_alone(lambda args: args.out / LOG_DIR)
 @ranks.joined()
+@writes_alone(lambda args: args.out / LOG_DIR)
 def main(args: Args) -> dict:
     """Train the score, save it, return the metrics.
 
@@ -209,7 +209,7 @@ def train_score(
             training.improve(loss)
             in_order = (later > earlier).float().mean()
             training.show({"loss": loss, "pair_accuracy": in_order})
-            if training.ends_epoch:
+            if training.evaluates:
                 with training.held_out() as held_out:
                     some = [run.frames[:: max(1, run.num_frames // 128)] for run in val]
                     scores = [score_frames(model, frames) for frames in some]

@@ -597,7 +597,7 @@ def make_agent(args: Args, game: Game) -> Agent:
     config = ActorCriticConfig(hidden=args.hidden, gru=args.gru, goals=goals)
     policy = ActorCritic(config, encoder, uses_bf16(device, args.precision)).to(device)
     policy.encoder.requires_grad_(trains_encoder).to(memory_format=torch.channels_last)
-    encode, goal_latents = InBatches(policy.encode), None
+    encode, goal_latents = InBatches(policy.encode, args.num_envs), None
     if guide:
         pictures = progress.follower.path.pictures
         goal_latents = GoalLatents(pictures, encode, encoder.latent_shape, device)
@@ -661,9 +661,11 @@ def settings(args: Args, game: Game) -> dict:
 
 def resume(agent: Agent, path: Path, fixed: dict) -> tuple[int, float]:
     """Load the training state, if there is one; return (iterations done, seconds spent)."""
-    if not path.exists():
+    checkpoint = ranks.from_first(
+        lambda: load_checkpoint(path, STATE_KIND) if path.exists() else None
+    )
+    if checkpoint is None:
         return 0, 0.0
-    checkpoint = load_checkpoint(path, STATE_KIND)
     with fitting(path, STATE_KIND):
         was = dict(checkpoint["config"])
         iteration, seconds = int(checkpoint["iteration"]), float(checkpoint["seconds"])
@@ -737,8 +739,8 @@ def mean_figures(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
 
 
-@writes_alone(lambda args: args.out)
 @ranks.joined()
+@writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Train, saving as it goes; returns the last row of metrics."""
     check(args)
@@ -767,32 +769,34 @@ def main(args: Args) -> dict:
         keep_rows(metrics_path, done)
         kept_path = keep_path(find_guide(args), args.out)
 
-    def save_as(name: str) -> None:
-        extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": sitting.step}
-        extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
-        extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
-        extra |= start.to_policy()
-        if ranks.is_first:
-            save_policy(args.out / name, agent.policy, **extra)
+    class Iterations(Sitting):
+        def is_due(self) -> bool:
+            return self.step % args.save_every == 0
 
-    def save() -> None:
-        parts = agent.state_dict()
-        done = {"iteration": sitting.step, "seconds": sitting.clock.seconds}
-        if ranks.is_first:
-            save_checkpoint(state_path, STATE_KIND, fixed, parts, **done)
-        save_as("policy_final.pkl")
+        def write(self) -> None:
+            parts = agent.state_dict()
+            if ranks.is_first:
+                done = {"iteration": self.step, "seconds": self.clock.seconds}
+                save_checkpoint(state_path, STATE_KIND, fixed, parts, **done)
+            self.save_as("policy_final.pkl")
+
+        def save_as(self, name: str) -> None:
+            extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": self.step}
+            extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
+            extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
+            extra |= start.to_policy()
+            if ranks.is_first:
+                save_policy(args.out / name, agent.policy, **extra)
 
     recent = {"milestones": deque(maxlen=50), "gain": deque(maxlen=50)}
     row: dict[str, float] = {"iteration": done}
     batch = args.num_envs * args.num_steps
     snapshot_every = math.ceil(args.iterations / args.snapshots)
     limit = args.time_limit_minutes
-    sitting = Sitting(
+    sitting = Iterations(
         "iteration",
         args.iterations,
         args.lr,
-        write=save,
-        is_due=lambda: sitting.step % args.save_every == 0,
         done=done,
         clock=Clock(seconds),
         limit_seconds=None if limit is None else 60 * limit,
@@ -836,7 +840,7 @@ def main(args: Args) -> dict:
                 refresh=False,
             )
             if iteration % snapshot_every == 0:
-                save_as(f"policy_{iteration:06d}.pkl")
+                sitting.save_as(f"policy_{iteration:06d}.pkl")
     print(f"wrote {args.out / 'policy_final.pkl'} after {sitting.step} iterations")
     return row
 

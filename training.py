@@ -59,7 +59,7 @@ class TrainingArgs:
     device: str = "auto"
     """auto, cpu or cuda"""
     precision: Precision = "auto"
-    """auto: bf16 on a GPU (it is very slow on most CPUs)"""
+    """auto: bf16 on a GPU that has it (it is very slow on most CPUs)"""
     channels_last: bool = True
     """lay images out channels last: faster convolutions on most machines"""
     compile: bool = False
@@ -76,12 +76,22 @@ def pick_device(name: str) -> torch.device:
         raise ValueError("expected a CUDA device, found none: pass --device cpu")
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", ranks.local_rank) if ranks.count > 1 else torch.device("cuda")
+    if ranks.count == 1:
+        return torch.device("cuda")
+    if ranks.local_count > torch.cuda.device_count():
+        raise ValueError(
+            f"expected a GPU for each of {ranks.local_count} processes, found "
+            f"{torch.cuda.device_count()}: start as many, or pass --device cpu"
+        )
+    torch.cuda.set_device(ranks.local_rank)
+    return torch.device("cuda", ranks.local_rank)
 
 
 def uses_bf16(device: torch.device, precision: Precision) -> bool:
     """Return what `--precision` means."""
-    return precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    if precision == "auto":  # older GPUs only imitate it, slowly
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return precision == "bf16"
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
@@ -188,20 +198,14 @@ def event_log(directory: Path, **settings) -> Iterator[SummaryWriter]:
         threading.excepthook = hook
 
 
-def save_state(path: Path, settings: dict, parts: dict, step: int, clock: Clock) -> None:
-    """Save what a training run needs to go on: modules, optimisers, steps done, seconds spent."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    save_checkpoint(path, STATE_KIND, settings, state, step=step, **asdict(clock))
-
-
 def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
     """Load `parts` from a saved state; return steps done and seconds spent, none without one.
 
     Raises ValueError when the state was made with other `settings`: going on would mix two runs.
     """
-    if not path.is_file():
+    state = ranks.from_first(lambda: load_checkpoint(path, STATE_KIND) if path.is_file() else None)
+    if state is None:
         return 0, Clock()
-    state = load_checkpoint(path, STATE_KIND)
     with fitting(path, STATE_KIND):
         was, step = dict(state["config"]), int(state["step"])
         clock = Clock(float(state["seconds"]), float(state["data_seconds"]))
@@ -331,7 +335,7 @@ class Sitting:
 
     It has what all trainings have: the progress bar, the learning rate, the time limit, when what
     was learned is saved, Ctrl-C, and that all ranks stop after the same step. At the end all is
-    saved; if Ctrl-C was the end, it is raised then.
+    saved; if Ctrl-C was the end, it is raised then. Subclasses say how, and when, to save.
     """
 
     def __init__(
@@ -339,8 +343,6 @@ class Sitting:
         unit: str,
         total: int,
         peak_lr: float,
-        write: Callable[[], None],
-        is_due: Callable[[], bool],
         *,
         done: int = 0,
         clock: Clock | None = None,
@@ -348,9 +350,8 @@ class Sitting:
         updates: int = 1,
         name: str | None = None,
     ):
-        """write: saves all that was learned, `is_due` says when; updates: of weights in a step."""
-        self.unit, self.total, self.peak_lr = unit, total, peak_lr
-        self.write, self.is_due = write, is_due
+        """updates: of the weights in a step; name: beside the progress bar."""
+        self.unit, self.total, self.peak_lr, self.name = unit, total, peak_lr, name
         self.limit_seconds, self.updates = limit_seconds, updates
         self.clock, self.step = clock or Clock(), done
         self.saved = done
@@ -358,10 +359,18 @@ class Sitting:
         self.lr = 0.0
         """learning rate of this step"""
         self.interrupt = Interrupt(unit)
-        self.bar = tqdm(total=total, initial=done, desc=name, unit=unit if name else "it")
+
+    def write(self) -> None:
+        """Save all that was learned."""
+        raise NotImplementedError
+
+    def is_due(self) -> bool:
+        """Say whether to save after this step."""
+        raise NotImplementedError
 
     def __enter__(self):
         self.interrupt.__enter__()
+        self.bar = tqdm(total=self.total, initial=self.step, desc=self.name, unit=self.unit)
         return self
 
     def __exit__(self, *error) -> None:
@@ -370,8 +379,7 @@ class Sitting:
 
     def __iter__(self) -> Iterator[int]:
         while True:
-            wanted = bool(self.interrupt.wanted)
-            stop, self.clock.seconds = ranks.greatest(wanted, self.clock.seconds)
+            stop, self.clock.seconds = self._agreed()
             seconds = self.clock.seconds
             progress = training_progress(self.step, self.total, seconds, self.limit_seconds)
             if stop or progress == 1:
@@ -385,12 +393,16 @@ class Sitting:
             if self.is_due():
                 self.save()
         self.save()
-        if stop:
+        if self._agreed()[0]:  # maybe only while it was saved
             print(f"stopped after {self.unit} {self.step}; the same command goes on from there")
             raise self.interrupt.wanted or KeyboardInterrupt
 
+    def _agreed(self) -> list[float]:
+        """Return whether some rank is to stop, and the seconds of the slowest."""
+        return ranks.greatest(bool(self.interrupt.wanted), self.clock.seconds)
+
     def save(self) -> None:
-        """Save all that was learned."""
+        """Save all that was learned, and note that it is."""
         self.write()
         self.saved = self.step
 
@@ -436,7 +448,7 @@ class Pretraining(Sitting):
         state: the file, `settings` what a training must share to go on from it, `parts` what is in
         it beside model and optimizer.
         """
-        self.name, self.model, self.optimizer, self.writer = name, model, optimizer, writer
+        self.model, self.optimizer, self.writer, self.tag = model, optimizer, writer, name
         self.outputs, self.epoch_steps = outputs, epoch_steps
         self.state, self.settings = state, settings
         self.parts = {"model": model, "optimizer": optimizer} | (parts or {})
@@ -448,8 +460,6 @@ class Pretraining(Sitting):
             "step",
             epochs * epoch_steps,
             args.lr,
-            self._write,
-            self._is_due,
             done=done,
             clock=clock,
             limit_seconds=limit_seconds,
@@ -489,8 +499,13 @@ class Pretraining(Sitting):
             return
         shown = {name: ranks.mean(value.detach()).item() for name, value in figures.items()}
         for name, value in (shown | {"data_wait_share": self.clock.data_wait_share}).items():
-            self.writer.add_scalar(f"{self.name}/{name}", value, self.step)
+            self.writer.add_scalar(f"{self.tag}/{name}", value, self.step)
         self.bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether this rank is to evaluate after this step: the first, at the end of an epoch."""
+        return self.step % self.epoch_steps == 0 and ranks.is_first
 
     @contextlib.contextmanager
     def held_out(self) -> Iterator[dict[str, float]]:
@@ -501,28 +516,26 @@ class Pretraining(Sitting):
             self.model.eval()
             yield figures
             for name, value in figures.items():
-                self.writer.add_scalar(f"{self.name}_val/{name}", value, self.step)
+                self.writer.add_scalar(f"{self.tag}_val/{name}", value, self.step)
 
-    @property
-    def ends_epoch(self) -> bool:
-        """Whether to evaluate after this step."""
-        return self.step % self.epoch_steps == 0 and ranks.is_first
-
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """At the end of an epoch, and so often that a crash costs little."""
         due = self.clock.seconds - self.saved_at > self.save_every
         return self.step > self.saved and (due or self.step % self.epoch_steps == 0)
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Save the state, if all is finite."""
+        state = {name: part.state_dict() for name, part in self.parts.items()}
         if self.step > self.saved:
             self.model.eval()
             with torch.no_grad():
                 outputs = self.outputs(*self.shown)
-            state = {name: part.state_dict() for name, part in self.parts.items()}
             since = self.finite.ended_at(self.step, {"outputs": outputs, **state})
             if since is not None:
                 raise diverged("step", since, self.state, self.saved)
         if ranks.is_first:
-            save_state(self.state, self.settings, self.parts, self.step, self.clock)
+            spent = {"step": self.step, **asdict(self.clock)}
+            save_checkpoint(self.state, STATE_KIND, self.settings, state, **spent)
         self.saved_at = self.clock.seconds
 
     def summary(self, unit: str, batch: int) -> dict:

@@ -14,6 +14,7 @@ Exit code 1 if memory grew by more than `--max-growth`, or files were left open.
 
 import quiet_threads  # noqa: F401
 
+import contextlib
 import json
 import os
 import signal
@@ -86,7 +87,8 @@ def sitting(args: Args, out: Path) -> dict:
     seen, until = [], time.monotonic() + 30 * args.minutes
     while time.monotonic() < until and process.is_alive():
         time.sleep(EVERY)
-        seen.append(look(process, out))
+        with contextlib.suppress(ValueError, OSError):  # it has ended meanwhile
+            seen.append(look(process, out))
     if process.is_alive():
         os.kill(process.pid, signal.SIGINT)
     process.join()

@@ -11,8 +11,8 @@ FrameFunction = Callable[[torch.Tensor], torch.Tensor]
 
 #: Frames of a batch: few of a step's are new, and up to half of MANY are done sooner by FEW.
 FEW, MANY = 2, 8
-#: On a GPU, where a batch of this size takes little longer than one of two.
-MANY_ON_GPU = 256
+#: On a GPU, at most.
+MOST_ON_GPU = 256
 
 
 class InBatches:
@@ -24,8 +24,10 @@ class InBatches:
     first: to start its kernels one by one takes longer than they do.
     """
 
-    def __init__(self, function: FrameFunction):
+    def __init__(self, function: FrameFunction, together: int = MANY):
+        """together: how many frames come together at most times."""
         self.function = function
+        self.size_on_gpu = min(1 << (together - 1).bit_length(), MOST_ON_GPU)
         self.graph: torch.cuda.CUDAGraph | None = None
 
     @torch.no_grad()
@@ -34,7 +36,7 @@ class InBatches:
         results = []
         while len(frames):
             size = FEW if len(frames) <= MANY // 2 else MANY
-            size = MANY_ON_GPU if frames.is_cuda else size
+            size = self.size_on_gpu if frames.is_cuda else size
             batch, frames = frames[:size], frames[size:]
             apply = self._replay if frames.is_cuda else self._apply
             results.append(apply(batch, size))

@@ -54,7 +54,7 @@ class Progress(ABC):
 
     @abstractmethod
     def score(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
-        """Return the progress, (B,) float32, of `envs` that show `frames` (B, 144, 160, 3)."""
+        """Return the progress, (B,) float32, of `envs` (B,); frames (N, 144, 160, 3) are of all."""
 
     def agrees(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Say whether frames look like the place that `envs` (B,) are taken to be at, (B,) bool."""
@@ -101,9 +101,9 @@ class ScoreProgress(Progress):
         self.model = model.eval()
 
     @torch.inference_mode()
-    def score(self, frames: np.ndarray, envs: np.ndarray) -> np.ndarray:
+    def score(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Score each frame alone."""
-        return self.model(frames).float().cpu().numpy()
+        return self.model(frames[self._rows(envs)]).float().cpu().numpy()
 
 
 class PathProgress(Progress):

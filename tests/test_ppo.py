@@ -106,7 +106,15 @@ def policy(request):
     return ActorCritic(ActorCriticConfig(hidden=16, gru=request.param), encoder)
 
 
-def test_a_sequence_equals_its_steps_and_starts_empty_the_memory(policy):
+@pytest.mark.parametrize("packed", [False, True], ids=["in pieces", "packed"])
+def test_a_sequence_equals_its_steps_and_starts_empty_the_memory(policy, packed, monkeypatch):
+    if packed:  # as on a GPU
+        one_by_one, together = ActorCritic._remember, ActorCritic._remember_packed
+        monkeypatch.setattr(
+            ActorCritic,
+            "_remember",
+            lambda self, x, *rest: (together if len(x) > 1 else one_by_one)(self, x, *rest),
+        )
     latents = torch.randn(6, 3, *policy.encoder.latent_shape)
     starts = torch.rand(6, 3) < 0.3
     starts[0] = torch.tensor([False, True, False])

@@ -116,6 +116,7 @@ def test_a_loaded_state_scores_as_when_it_was_saved(args):
     entries = [entry for cell in envs.archive.cells for entry in cell]
     assert len(entries) > 20
     for entry in entries[::5]:
+        assert entry.context.untyped_storage().nbytes() == 4 * entry.context.numel()
         assert envs.load(np.array([1]), [entry]).all()
         assert envs.score[1] == pytest.approx(entry.progress, abs=1e-4)
 
@@ -137,7 +138,7 @@ def test_a_jump_to_an_archived_state_is_no_reward(args):
     assert before > 0.2  # what a jump from the beginning would have paid
 
 
-def test_every_other_restart_is_where_a_fresh_episode_ended_lately(args):
+def test_every_other_restart_is_as_far_as_a_fresh_episode_came_lately(args):
     envs = make_envs(args, num_envs=2, fresh_share=0.0)
     play_movie(envs, single_buttons(MOVIE[:3]))
     envs.best_score[0] = 0.305

@@ -17,7 +17,9 @@ LONG = {"batch_size": 8, "steps_per_epoch": 25}
 
 def train_all(data: Path, artefacts: Path, out: Path) -> dict:
     """Train everything into `out`; returns figures of the two pretraining scripts."""
-    visual = pretrain_visual.main(visual_args(data, out, mask_max=0.5, **LONG))
+    args = visual_args(data, out, mask_max=0.5, **LONG)
+    pretrain_visual.main(replace(args, epochs=1))  # whose dynamics then start over
+    visual = pretrain_visual.main(args)
     reward = train_reward_model.main(reward_args(data, out, **LONG))
     whole = ppo_args(artefacts, out / "whole", minibatches=2)
     train_with_cnn_reward.main(whole)
