@@ -1,5 +1,6 @@
 """The two pretraining scripts, run tiny: artefacts, resume, and a user's mistakes."""
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -171,6 +172,21 @@ def test_bf16_trains_too(data, tmp_path):
     changes = {"precision": "bf16", "epochs": 1, "steps_per_epoch": 1}
     assert pretrain_visual.main(visual(data, tmp_path, **changes))["tokenizer"]["psnr_db"] > 0
     assert train_reward_model.main(reward(data, tmp_path, **changes))["training"]["steps"] == 1
+
+
+def test_compiled_models_learn_the_same(data, tmp_path, monkeypatch):
+    """With torch's eager backend: traced as on a GPU, without its compiler's minute."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    for name in ("plain", "compiled"):
+        out, changes = tmp_path / name, {"compile": name == "compiled", "epochs": 1}
+        pretrain_visual.main(visual(data, out, mask_max=0.5, **changes))
+        train_reward_model.main(reward(data, out, **changes))
+    for load, file in (
+        (load_tokenizer, "pretrained_tokenizer.pkl"),
+        (load_dynamics, "pretrained_dynamics.pkl"),
+        (load_reward_model, "reward_resnet34.pkl"),
+    ):
+        assert_same_weights(load(tmp_path / "plain" / file), load(tmp_path / "compiled" / file))
 
 
 def test_a_model_that_copies_has_no_skill_and_still_frames_are_told_apart(data):
