@@ -59,7 +59,7 @@ LENGTHS = {
     ),
     "emberwick": Length(
         iterations=2000,
-        minutes=60.0,
+        minutes=40.0,
         episode_steps=1024,
         patience_steps=192,
         progress_scale=40.0,
