@@ -1,5 +1,6 @@
 """Two processes, started by torchrun, against one: the same training, resumed, stopped, killed."""
 
+import contextlib
 import inspect
 import json
 import os
@@ -32,6 +33,16 @@ def torchrun(*command: str | Path, **settings) -> subprocess.Popen:
     return subprocess.Popen(
         [*flags, *command], cwd=ROOT, env=environment, start_new_session=True, **pipes, **settings
     )
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that one has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            name, _, rest = path.read_text().rpartition(")")
+            found += [int(name.split()[0])] if int(rest.split()[1]) == parent else []
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +130,7 @@ def test_all_stop_when_one_is_stopped_and_what_was_saved_is_whole(inputs, tmp_pa
     if kind == "ctrl-c":
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     else:
-        children = subprocess.run(
-            ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
-        )
-        os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
+        os.kill(children(process.pid)[-1], signal.SIGKILL)
     output, errors = process.communicate(timeout=60)
     assert process.returncode != 0 and 'pretrain_visual.py", line' not in errors
     step = load_checkpoint(state, "training_state")["step"]
