@@ -1,6 +1,6 @@
 """Walk the whole path on a bundled game: recorded play in, an agent that plays from pixels out.
 
-    uv run python demo.py                    # 12 minutes on two CPU cores
+    uv run python demo.py                    # 6 to 12 minutes on two CPU cores
     uv run python demo.py --preset smoke     # the same path in miniature, nothing learned
     uv run python demo.py --videos videos/   # from videos of it, not from its recorded buttons
 

@@ -42,7 +42,7 @@ def children(parent: int) -> list[int]:
         with contextlib.suppress(OSError):  # it has ended meanwhile
             name, _, rest = path.read_text().rpartition(")")
             found += [int(name.split()[0])] if int(rest.split()[1]) == parent else []
-    return found
+    return sorted(found)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_all_stop_when_one_is_stopped_and_what_was_saved_is_whole(inputs, tmp_pa
     if kind == "ctrl-c":
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     else:
-        os.kill(children(process.pid)[-1], signal.SIGKILL)
+        os.kill(children(process.pid)[-1], signal.SIGKILL)  # not the first, which speaks for all
     output, errors = process.communicate(timeout=60)
     assert process.returncode != 0 and 'pretrain_visual.py", line' not in errors
     step = load_checkpoint(state, "training_state")["step"]
