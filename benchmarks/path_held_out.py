@@ -17,22 +17,27 @@ for this alone.
 import quiet_threads  # noqa: F401
 
 import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from emurust import VecGameBoy
 from tqdm import tqdm
 
-from cli import run_script
+from cli import Count, run_script
 from data.frames import FRAME_SHAPE, Run, find_runs, split_runs
 from games.game import BUNDLED_ROM, ROOT, Game, find_game
 from games.movie import FRAME_SKIP, FRAMES_PER_SECOND, play, read_movie
-from models.alignment import align_runs, make_path
+from models.alignment import COUNTING, align_runs, make_path
 from models.follower import Follower
-from models.path import PathConfig, PathModel
+from models.path import CELLS, PathConfig, PathModel, thumbnails
+from models.tokenizer import Encoder, load_encoder
 
 LOST_SECONDS = 30
 #: A state is where the run comes nearest to it, within these cells; a milestone more or less counts
@@ -54,6 +59,49 @@ class Args:
     """hold out these runs, by name, together"""
     pool: Literal[4, 8, 16] = PathConfig.pool
     """side in pixels of the squares whose mean greys frames are compared by"""
+    cells: Count = CELLS
+    """cells of a belief, at most"""
+    reference_run: str | None = None
+    """run that the path is measured along; default: the most direct one"""
+    encoder: Path | None = None
+    """compare frames by this encoder's latents instead"""
+
+
+@torch.no_grad()
+def latents(encoder: Encoder, frames: torch.Tensor) -> torch.Tensor:
+    """Return the latents of frames (B, 144, 160, 3) uint8, tile by tile: (B, dims) float32."""
+    made = torch.cat([encoder(some) for some in frames.split(64)]).permute(0, 2, 3, 1).flatten(1)
+    return made / math.sqrt(made.shape[1])
+
+
+@contextmanager
+def compared_by(file: Path | None, runs: list[Run]) -> Iterator[None]:
+    """Let paths compare frames by an encoder's latents, if one is given.
+
+    They are scaled to differ as much as greys do, the median, where the picture changes.
+    """
+    if file is None:
+        yield
+        return
+    encoder, frames = load_encoder(file), torch.tensor(runs[0].frames[:1500])
+    grey, own = (
+        x.diff(dim=0).square().sum(dim=1)
+        for x in (thumbnails(frames, PathConfig.pool), latents(encoder, frames))
+    )
+    changes = grey > COUNTING
+    scale = float((grey[changes].median() / own[changes].median()).sqrt())
+
+    def by_latents(frames: torch.Tensor, _) -> torch.Tensor:
+        return scale * latents(encoder, frames)
+
+    def of_run(run: np.ndarray, pool: int) -> torch.Tensor:
+        return by_latents(torch.tensor(run), pool)
+
+    with (
+        patch("models.path.thumbnails", by_latents),
+        patch("models.alignment.run_thumbnails", of_run),
+    ):
+        yield
 
 
 def recorded_states(movie: Path, game: Game, with_places: bool = True) -> np.ndarray:
@@ -144,6 +192,12 @@ def main(args: Args) -> dict:
     for run in tqdm(runs, desc="what was in RAM", unit="run"):
         movie = args.movies / f"{run.name}.txt" if args.movies.is_dir() else args.movies
         states[run.name] = at_frames(recorded_states(movie, game, with_places=False), run)
+    with patch("models.path.CELLS", args.cells), compared_by(args.encoder, runs):
+        return measure(args, runs, states)
+
+
+def measure(args: Args, runs: list[Run], states: dict[str, np.ndarray]) -> dict:
+    """Follow the held-out runs, whose game's states, (T, 4) by name, are known."""
     hidden = [[run] for run in runs] if args.each else [split_runs(runs)[1]]
     if args.hold_out:
         hidden = [[run for run in runs if run.name in args.hold_out]]
@@ -151,7 +205,10 @@ def main(args: Args) -> dict:
     for hold_out in hidden:
         train = [run for run in runs if run not in hold_out]
         frames = [run.frames for run in train]
-        aligned = align_runs(frames, pool=args.pool)
+        names, name = [run.name for run in train], args.reference_run
+        if name not in (None, *names):
+            raise ValueError(f"expected --reference-run among {', '.join(names)}, got {name}")
+        aligned = align_runs(frames, names.index(name) if name else None, args.pool)
         path = make_path(frames, aligned)
         reference = states[train[aligned.reference].name], aligned.places[aligned.reference].numpy()
         for run, places in zip(train, aligned.places, strict=True):

@@ -81,6 +81,14 @@ def test_held_out_runs_are_followed(tmp_path):
     assert results["counted"]["within_30_s"] > 0.9 and results["aligned"]["within_30_s"] > 0.9
     chosen = path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_00",)))
     assert set(chosen) == {"run_00", "all", "counted", "aligned", "path"}
+    write_ppo_artefacts(tmp_path)
+    for changed in ({"cells": 20}, {"encoder": tmp_path / "pretrained_encoder.pkl"}):
+        otherwise = path_held_out.main(path_held_out.Args(tmp_path, movies, **changed))
+        assert otherwise["all"] != results["all"]
+    other = path_held_out.main(path_held_out.Args(tmp_path, movies, reference_run="run_01"))
+    assert other["path"]["bins"] > 0
+    with pytest.raises(ValueError, match=r"--reference-run among .*, got run_77"):
+        path_held_out.main(path_held_out.Args(tmp_path, movies, reference_run="run_77"))
     with pytest.raises(ValueError, match=r"--hold-out of runs in .*, got run_77"):
         path_held_out.main(path_held_out.Args(tmp_path, movies, hold_out=("run_77",)))
 
