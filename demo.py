@@ -316,8 +316,7 @@ def main(args: Args) -> dict:
         "settings": {name: stage["settings"] for name, stage in record.items()},
     }
     write_json(out / "report.json", report)
-    total = len(results["trained"]["milestones"])
-    print("\n" + evaluate_policy.format_table(results["trained"], results["random"], total))
+    print("\n" + evaluate_policy.format_table(results))
     print(f"{out / 'report.json'} has the figures; {results['gif']} shows trained beside random")
     return report
 

@@ -1,4 +1,4 @@
-"""Compare a trained policy with a random one: milestones, steps to them, trajectories as GIFs.
+"""Compare a trained policy with random buttons: milestones, steps to them, trajectories as GIFs.
 
     uv run python evaluate_policy.py --policy checkpoints/policy_final.pkl --steps 2000
 
@@ -11,6 +11,7 @@ import quiet_threads  # noqa: F401
 
 import hashlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -19,13 +20,14 @@ import numpy as np
 import torch
 from emurust import VecGameBoy
 from PIL import Image, ImageDraw
+from scipy.stats import entropy
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tqdm import trange
 
 from cli import Count, CountOrZero, Seed, run_script
 from curriculum import Start, find_start, play_start
 from files import write_json, write_png, write_whole, writes_alone
-from games.actions import BUTTONS, NUM_ACTIONS, action_masks
+from games.actions import BUTTONS, MINDLESS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
 from models.checkpoint import fitting
@@ -33,8 +35,16 @@ from models.follower import Follower
 from models.frame_cache import InBatches, fastest
 from models.path import PathModel, load_path
 from models.progress import PathProgress
+from provenance import provenance
+from report.statistics import (
+    bootstrap_interval,
+    interquartile_mean,
+    probability_of_improvement,
+)
 from training import event_log, pick_device
 
+#: Who is compared; who understand nothing follow the trained policy.
+AGENTS = ("trained", *MINDLESS)
 GIF_FRAME_MS = 80
 #: Pixels between two panels, and of the line below a screen.
 GAP, STRIP = 4, 14
@@ -86,8 +96,8 @@ class Agent(Protocol):
     def watch(self, obs: np.ndarray) -> None:
         """See obs (N, 144, 160, 3) uint8, once a step."""
 
-    def act(self) -> np.ndarray:
-        """Return action indices (N,) for what was seen last."""
+    def act(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return action indices (N,) for what was seen last, of probabilities (N, actions)."""
 
 
 @dataclass
@@ -98,6 +108,10 @@ class Episodes:
     """(N, milestones) step at which each was first true, -1 for never"""
     actions: np.ndarray
     """(steps, N) indices"""
+    chances: np.ndarray
+    """(steps, N) how probable each of these was"""
+    entropy: np.ndarray
+    """(steps, N) of the probabilities, 1 where all buttons are as probable"""
     places: np.ndarray
     """(steps, N) place on the path before each action, 0 without one"""
     video: np.ndarray
@@ -113,10 +127,11 @@ class Episodes:
         return (self.first_reached >= 0).sum(axis=1)
 
 
-class RandomAgent:
-    """Presses one of the 8 buttons, each as often."""
+class Mindless:
+    """Presses some of the buttons, each as often, whatever it sees."""
 
-    def __init__(self, episodes: int, seed: int):
+    def __init__(self, buttons: Iterable[str], episodes: int, seed: int):
+        self.buttons = np.array([BUTTONS.index(name) for name in buttons])
         self.episodes, self.rng = episodes, np.random.default_rng(seed)
 
     def begin(self, begin: "Beginnings") -> None:
@@ -125,9 +140,12 @@ class RandomAgent:
     def watch(self, obs: np.ndarray) -> None:
         """See nothing."""
 
-    def act(self) -> np.ndarray:
-        """Return action indices (N,)."""
-        return self.rng.integers(NUM_ACTIONS, size=self.episodes)
+    def act(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return action indices (N,), and probabilities (N, actions)."""
+        probabilities = np.zeros((self.episodes, NUM_ACTIONS), dtype=np.float32)
+        probabilities[:, self.buttons] = 1 / len(self.buttons)
+        drawn = self.rng.integers(len(self.buttons), size=self.episodes)
+        return self.buttons[drawn], probabilities
 
 
 class TrainedAgent:
@@ -182,8 +200,8 @@ class TrainedAgent:
             self.progress.follow(self.frames, self.rows.numpy(force=True))
 
     @torch.inference_mode()
-    def act(self) -> np.ndarray:
-        """Return action indices (N,)."""
+    def act(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return action indices (N,), and probabilities (N, actions)."""
         latents = self.encode(self.frames)[None]
         outlook, paid = None, None
         if self.progress:
@@ -192,11 +210,12 @@ class TrainedAgent:
             paid = self.paid[None]
             outlook = Outlook.of(latents, self.goal_latents(self.goals)[None], place[None])
         logits, values, self.memory = self.policy(latents, self.starts, self.memory, paid, outlook)
-        self.probabilities, self.values = logits[0].softmax(dim=-1), values[0]
+        probabilities, self.values = logits[0].softmax(dim=-1), values[0]
         if self.greedy:
-            return logits[0].argmax(dim=-1).cpu().numpy()
-        drawn = torch.multinomial(self.probabilities, 1, generator=self.generator)
-        return drawn[:, 0].cpu().numpy()
+            actions = logits[0].argmax(dim=-1)
+        else:
+            actions = torch.multinomial(probabilities, 1, generator=self.generator)[:, 0]
+        return actions.cpu().numpy(), probabilities.cpu().numpy()
 
 
 @dataclass
@@ -245,6 +264,8 @@ def play(
     episodes = Episodes(
         first_reached=np.full((len(states), len(game.milestones)), -1),
         actions=np.zeros((args.steps, len(states)), dtype=np.int64),
+        chances=np.zeros((args.steps, len(states)), dtype=np.float32),
+        entropy=np.zeros((args.steps, len(states)), dtype=np.float32),
         places=np.zeros((args.steps, len(states)), dtype=np.float32),
         video=np.zeros((shown, *obs.shape[:3]), dtype=np.uint8),
         goals=np.full((shown, len(states)), -1),
@@ -252,7 +273,10 @@ def play(
     )
     follows = isinstance(agent, TrainedAgent) and agent.progress is not None
     for step in trange(args.steps, desc=name, unit="step"):
-        episodes.actions[step] = agent.act()
+        actions, probabilities = agent.act()
+        episodes.actions[step] = actions
+        episodes.chances[step] = probabilities[np.arange(len(states)), actions]
+        episodes.entropy[step] = entropy(probabilities, axis=1) / np.log(NUM_ACTIONS)
         if follows:
             episodes.places[step] = agent.places
         if step < shown:
@@ -270,18 +294,10 @@ def play(
     return episodes
 
 
-def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of the mean of values (N,)."""
-    rng = np.random.default_rng(seed)
-    means = rng.choice(values, (10_000, len(values))).mean(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(low), float(high)
-
-
 def summarise(episodes: Episodes, game: Game) -> dict:
     """Return an agent's figures as plain JSON values."""
     reached = episodes.milestones
-    low, high = bootstrap_interval(reached)
+    shares = np.bincount(episodes.actions.flatten(), minlength=NUM_ACTIONS) / episodes.actions.size
     table = {}
     for milestone, steps in zip(game.milestones, episodes.first_reached.T, strict=True):
         hits = steps[steps >= 0]
@@ -291,19 +307,36 @@ def summarise(episodes: Episodes, game: Game) -> dict:
         }
     return {
         "milestones_mean": float(reached.mean()),
-        "milestones_interval": [low, high],
+        "milestones_interval": bootstrap_interval(reached),
+        "milestones_interquartile_mean": float(interquartile_mean(reached)),
+        "milestones_interquartile_mean_interval": bootstrap_interval(
+            reached, statistic=interquartile_mean
+        ),
         "milestones_per_episode": reached.tolist(),
         "milestones": table,
+        "action_shares": dict(zip(BUTTONS, shares.tolist(), strict=True)),
+        "entropy_share": float(episodes.entropy.mean()),
     }
 
 
-def format_table(trained: dict, random: dict, out_of: int) -> str:
-    """Lay the two agents' figures side by side."""
-    rows = [("", "trained", "random"), (f"milestones of {out_of}", *map(_mean, (trained, random)))]
-    for name in trained["milestones"]:
-        cells = (_share(agent["milestones"][name]) for agent in (trained, random))
-        rows.append((name, *cells))
-    return "\n".join(f"{name:<24}{a:>24}{b:>24}" for name, a, b in rows)
+def compare(ours: Episodes, theirs: Episodes) -> dict:
+    """Return how probably an episode of ours comes further than one of theirs."""
+    pair = ours.milestones, theirs.milestones
+    statistic = probability_of_improvement
+    return {
+        "probability": float(statistic(*pair)),
+        "interval": bootstrap_interval(*pair, statistic=statistic),
+    }
+
+
+def format_table(results: dict) -> str:
+    """Lay the agents' figures side by side."""
+    agents = [results[name] for name in AGENTS]
+    milestones = agents[0]["milestones"]
+    rows = [("", *AGENTS), (f"milestones of {len(milestones)}", *map(_mean, agents))]
+    for name in milestones:
+        rows.append((name, *(_share(agent["milestones"][name]) for agent in agents)))
+    return "\n".join(f"{name:<24}" + "".join(f"{c:>24}" for c in cells) for name, *cells in rows)
 
 
 def _mean(agent: dict) -> str:
@@ -385,10 +418,10 @@ def explain(
     emulators.render(obs)
     rows = []
     for step in range(min(first + count, len(places))):
-        agent.act()
+        _, probabilities = agent.act()
         action = int(episodes.actions[step, index])
         if step >= first:
-            rows.append(_explain_step(agent, obs[0], step, action))
+            rows.append(_explain_step(agent, obs[0], step, action, probabilities[0]))
         emulators.step(action_masks(np.array([action])), obs)
         agent.watch(obs)
     width, height = rows[0].size
@@ -400,7 +433,9 @@ def explain(
     return sheet
 
 
-def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: int) -> Image.Image:
+def _explain_step(
+    agent: TrainedAgent, screen: np.ndarray, step: int, action: int, probabilities: np.ndarray
+) -> Image.Image:
     """Draw one step in a row: screen, goals, then belief over cells, buttons and value in bars."""
     panels = [screen[..., 0]]
     text = f"step {step}: {BUTTONS[action]}\n"
@@ -425,7 +460,7 @@ def _explain_step(agent: TrainedAgent, screen: np.ndarray, step: int, action: in
     draw.multiline_text((left, 0), text, fill=0, spacing=1)
     for i, weight in enumerate(belief):
         draw.rectangle((left + 5 * i, 104 - 36 * float(weight), left + 5 * i + 3, 104), fill=85)
-    for i, share in enumerate(agent.probabilities[0].tolist()):
+    for i, share in enumerate(probabilities.tolist()):
         x = left + 23 * i
         draw.rectangle((x, 132 - 24 * share, x + 12, 132), fill=0 if i == action else 170)
         draw.text((x, 133), BUTTONS[i][:3], fill=0)
@@ -456,7 +491,7 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
     width, height = Image.open(io.BytesIO(gif)).size
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)
     with event_log(directory) as writer:
-        for name in ("trained", "random"):
+        for name in AGENTS:
             writer.add_scalar(f"milestones/{name}", results[name]["milestones_mean"], iteration)
         trajectories = Summary(value=[Summary.Value(tag="trajectories", image=image)])
         writer._get_file_writer().add_summary(trajectories, iteration)
@@ -470,7 +505,7 @@ def products(args: Args) -> list[Path]:
 
 @writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
-    """Play both agents at the same budget, write results.json and the GIFs; returns the results."""
+    """Play all agents at the same budget, write results.json and the GIFs; returns the results."""
     policy, checkpoint = load_policy(args.policy, pick_device(args.device))
     with fitting(args.policy, "policy"):
         rom_sha1, trained_on = checkpoint["rom_sha1"], checkpoint["game"]
@@ -495,8 +530,9 @@ def main(args: Args) -> dict:
     begin = beginnings(start, game, args)
     agents = {
         "trained": TrainedAgent(policy, path, args.episodes, args.seed, args.greedy),
-        "random": RandomAgent(args.episodes, args.seed),
     }
+    for name, buttons in MINDLESS.items():
+        agents[name] = Mindless(buttons, args.episodes, args.seed)
     episodes = {
         name: play(agent, game, args, timing, begin, name) for name, agent in agents.items()
     }
@@ -511,6 +547,7 @@ def main(args: Args) -> dict:
     gifs = {name: write_gif(args.out / f"{name}.gif", video) for name, video in videos.items()}
     results = {name: summarise(e, game) for name, e in episodes.items()}
     results |= {
+        "improvement_over": {n: compare(episodes["trained"], episodes[n]) for n in MINDLESS},
         "game": game.name,
         "notes": list(game.notes),
         "policy": str(args.policy),
@@ -520,10 +557,11 @@ def main(args: Args) -> dict:
         "seed": args.seed,
         "noop_max": args.noop_max,
         "gif": str(args.out / "both.gif"),
+        "provenance": provenance(),
     }
     write_tensorboard(args.out / "tensorboard", results, gifs["both"])
     write_json(args.out / "results.json", results)
-    print(format_table(results["trained"], results["random"], len(game.milestones)))
+    print(format_table(results))
     print(f"wrote {args.out / 'results.json'} and {results['gif']} (left trained, right random)")
     if args.explain:
         one = shown["trained"]

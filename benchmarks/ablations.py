@@ -31,12 +31,12 @@ from tqdm import tqdm
 import demo
 import train_with_cnn_reward
 from cli import Count, run_script
-from evaluate_policy import bootstrap_interval
 from files import read_json, write_json, writes_alone
 from models import actor_critic
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.path import PathModel, load_path, save_path
 from models.tokenizer import Encoder, TokenizerConfig
+from report.statistics import bootstrap_interval
 
 TrainArgs = train_with_cnn_reward.Args
 
@@ -153,7 +153,7 @@ def summarise(curves: np.ndarray) -> dict:
     figures = {}
     for name, point in {"half": curves.shape[1] // 2 - 1, "last": -1}.items():
         reached = np.nan_to_num(curves[:, point])  # no episode ended there: none reached anything
-        interval = list(bootstrap_interval(reached))
+        interval = bootstrap_interval(reached)
         figures[name] = {
             "mean": float(reached.mean()), "interval": interval, "by_seed": reached.tolist()
         }  # fmt: skip

@@ -25,8 +25,8 @@ from tqdm import trange
 from cli import Count, Seed, run_script
 from data.demo.prepare import find_movies
 from data.frames import find_runs, split_runs
-from evaluate_policy import RandomAgent, TrainedAgent, load_guide
-from games.actions import BUTTONS, action_masks
+from evaluate_policy import Mindless, TrainedAgent, load_guide
+from games.actions import MINDLESS, action_masks
 from games.game import BUNDLED_ROM
 from games.movie import FRAME_SKIP, HOLD_FRAMES, play, read_movie
 from games.waystone.player import State, read_state
@@ -52,15 +52,6 @@ class Args:
     """picture of the worst frames"""
     seed: Seed = 0
     """of the agents"""
-
-
-class Masher(RandomAgent):
-    """Presses A or Start."""
-
-    def act(self) -> np.ndarray:
-        """Return action indices (N,)."""
-        buttons = [BUTTONS.index("A"), BUTTONS.index("Start")]
-        return self.rng.choice(buttons, self.episodes)
 
 
 def recorded_places(path: PathModel, artefacts: Path) -> np.ndarray:
@@ -106,7 +97,7 @@ def main(args: Args) -> dict:
     """Play, compare, print and draw; returns the figures."""
     path = load_path(args.artefacts / "reward_path.pkl")
     recorded = recorded_places(path, args.artefacts)
-    agents = {"random": RandomAgent(args.envs, args.seed), "masher": Masher(args.envs, args.seed)}
+    agents = {name: Mindless(buttons, args.envs, args.seed) for name, buttons in MINDLESS.items()}
     if args.policy:
         policy, checkpoint = load_policy(args.policy)
         guide = load_guide(args.policy, checkpoint, "cpu")
@@ -121,7 +112,7 @@ def main(args: Args) -> dict:
         agent.watch(obs)
         errors = []
         for step in trange(args.steps, desc=name, unit="step"):
-            game.step(action_masks(agent.act()), obs)
+            game.step(action_masks(agent.act()[0]), obs)
             agent.watch(obs)
             follower.follow(path.thumbnails(torch.from_numpy(obs)), rows)
             now = (follower.progress(rows) * (path.num_bins - 1)).tolist()

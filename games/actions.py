@@ -10,6 +10,8 @@ import numpy as np
 #: Button names in bit order: button i is bit i of the emulator's mask and index i of the policy.
 BUTTONS = ("Right", "Left", "Up", "Down", "A", "B", "Select", "Start")
 NUM_ACTIONS = len(BUTTONS)
+#: The buttons that players who understand nothing press, each as often, each step anew.
+MINDLESS = {"random": BUTTONS, "masher": ("A", "Start")}
 ACTION_MASKS = np.left_shift(1, np.arange(NUM_ACTIONS)).astype(np.uint8)
 
 

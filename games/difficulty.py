@@ -18,12 +18,9 @@ import numpy as np
 from emurust import VecGameBoy
 
 from cli import Count, run_script
-from games.actions import ACTION_MASKS, BUTTONS
+from games.actions import ACTION_MASKS, BUTTONS, MINDLESS
 from games.game import ROOT, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES
-
-#: The buttons that a player presses, uniformly at random.
-PLAYERS = {"random": BUTTONS, "masher": ("A", "Start")}
 
 
 @dataclass
@@ -76,7 +73,7 @@ def main(args: Args) -> dict:
     game = find_game(ROOT / "games" / args.game / f"{args.game}.gb")
     player_of = importlib.import_module(f"games.{args.game}.player").Player
     report = {}
-    for name, buttons in PLAYERS.items():
+    for name, buttons in MINDLESS.items():
         report[name] = summary(play(game, buttons, args.seeds, args.steps))
     players = [player_of(game.rom, seed) for seed in range(args.seeds)]
     for player in players:

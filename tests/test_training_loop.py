@@ -557,6 +557,11 @@ def test_evaluation_counts_milestones_and_draws(args, tmp_path):
     )
     results = evaluate_policy.main(evaluation)
     assert min(results["random"]["milestones_per_episode"]) >= 2  # the intro's
+    pressed = results["masher"]["action_shares"]
+    assert {name for name, share in pressed.items() if share} == {"A", "Start"}
+    assert results["masher"]["entropy_share"] == pytest.approx(1 / 3)  # one bit of three
+    assert results["random"]["entropy_share"] == pytest.approx(1)
+    assert 0 <= results["improvement_over"]["random"]["probability"] <= 1
     assert results == json.loads((tmp_path / "evaluation" / "results.json").read_text())
     with Image.open(tmp_path / "evaluation" / "both.gif") as gif:
         assert gif.size == (160 + 4 + 160 + 4 + 160, 144 + 14) and gif.n_frames > 1
@@ -571,7 +576,12 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
     path = load_path(args.reward_model)
     agent = evaluate_policy.TrainedAgent(policy, path, 1)
     look = agent.act
-    monkeypatch.setattr(agent, "act", lambda: look() * 0 + BUTTONS.index("A"))
+
+    def press_a():
+        actions, probabilities = look()
+        return actions * 0 + BUTTONS.index("A"), probabilities
+
+    monkeypatch.setattr(agent, "act", press_a)
     states, frames = play_masks(MOVIE, GAME)
     way = np.arange(len(frames) - 7)[:, None]
     begin = evaluate_policy.Beginnings([states[-8]], frames, way, False, True)
@@ -583,12 +593,6 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
     video = evaluate_policy.draw_episode(episodes, 0, path)
     assert (episodes.video[end + 1 :, 0] != episodes.video[end, 0]).any()
     assert (video[end:] == video[end]).all() and (video[end] != video[0]).any()
-
-
-def test_a_bootstrap_interval_holds_the_mean():
-    low, high = evaluate_policy.bootstrap_interval(np.arange(20.0))
-    assert 5 < low < 9.5 < high < 14
-    assert evaluate_policy.bootstrap_interval(np.full(4, 3.0)) == (3.0, 3.0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What is told of trained policies: statistics, figures, one page."""
