@@ -271,6 +271,7 @@ class CurriculumEnvs:
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
         sure = envs[self.sure[envs] & ~terminated[envs]]
+        self.archive.visit(self.score[sure])
         worthy = sure[self.archive.wants(self.score[sure], self.rng)]
         if len(worthy):
             contexts = self.progress.save(worthy)
@@ -376,7 +377,7 @@ class CurriculumEnvs:
         Raises ValueError, and nothing has changed, when one of all its states does not load: one of
         the archive would else be found out in the middle of the training.
         """
-        self._check_states([*state["states"], *(entry[0] for entry in state["archive"])])
+        self._check_states([*state["states"], *(entry[0] for entry in state["archive"]["entries"])])
         for env in range(self.config.num_envs):
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
         self.progress.load(self._all, state["contexts"])

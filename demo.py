@@ -10,10 +10,9 @@ Ctrl-C keeps what is done; the same command goes on from there.
 import quiet_threads  # noqa: F401
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from data.speedruns import prepare as prepare_videos
 from data.speedruns.inputs import find_inputs, list_files
 from files import read_json, write_json, writes_alone
 from games.game import ROOT
+from provenance import plain
 from training import forget
 
 #: The encoder's input and size on a CPU: one grey channel, half the resolution.
@@ -198,12 +198,6 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
             ),
         ),
     ]
-
-
-def plain(args: Any) -> dict:
-    """Return flags as JSON values, paths inside the repository relative to it."""
-    flags = json.loads(json.dumps(asdict(args), default=str))
-    return {k: v.removeprefix(f"{ROOT}/") if isinstance(v, str) else v for k, v in flags.items()}
 
 
 def digest(paths: Iterable[Path]) -> str:

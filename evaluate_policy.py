@@ -10,8 +10,7 @@ Milestones are read from the game's RAM and serve for nothing but this compariso
 import quiet_threads  # noqa: F401
 
 import hashlib
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +20,6 @@ import torch
 from emurust import VecGameBoy
 from PIL import Image, ImageDraw
 from scipy.stats import entropy
-from tensorboard.compat.proto.summary_pb2 import Summary
 from tqdm import trange
 
 from cli import Count, CountOrZero, Seed, run_script
@@ -36,6 +34,7 @@ from models.frame_cache import InBatches, fastest
 from models.path import PathModel, load_path
 from models.progress import PathProgress
 from provenance import provenance
+from report.pictures import GAP, Moment, beside, draw_video, encode_gif, log_gif
 from report.statistics import (
     bootstrap_interval,
     interquartile_mean,
@@ -45,9 +44,6 @@ from training import event_log, pick_device
 
 #: Who is compared; who understand nothing follow the trained policy.
 AGENTS = ("trained", *MINDLESS)
-GIF_FRAME_MS = 80
-#: Pixels between two panels, and of the line below a screen.
-GAP, STRIP = 4, 14
 #: Cells of the path, about the place believed in, whose belief is drawn.
 CELLS_DRAWN = 33
 
@@ -355,41 +351,16 @@ def median_episode(episodes: Episodes) -> int:
     return int(np.argsort(episodes.milestones, kind="stable")[len(episodes.milestones) // 2])
 
 
-def draw_episode(episodes: Episodes, index: int, path: PathModel | None) -> np.ndarray:
-    """Return an episode's video, (T, H, W) uint8: the screen and what was pressed.
-
-    With a path the nearer goal stands to the right of it, and a bar below shows the place; at the
-    path's end the video stands still.
-    """
-    frames = []
+def episode_moments(episodes: Episodes, index: int, path: PathModel | None) -> Iterator[Moment]:
+    """Return what is drawn of an episode; at the path's end it stands still."""
     for step in np.arange(len(episodes.video)).clip(max=episodes.ends[index]):
-        screen = episodes.video[step, index]
-        panels = [screen]
-        if path is not None:
-            goal = path.pictures[int(episodes.goals[step, index])][..., 0]
-            panels += [np.full((len(screen), GAP), 255, dtype=np.uint8), goal]
-        picture = np.concatenate(panels, axis=1)
-        strip = Image.new("L", (picture.shape[1], STRIP), 255)
-        draw = ImageDraw.Draw(strip)
-        draw.text((2, 1), BUTTONS[episodes.actions[step, index]], fill=0)
-        if path is not None:
-            left, right = screen.shape[1] + GAP, picture.shape[1] - 1
-            end = left + episodes.places[step, index] * (right - left)
-            draw.rectangle((left, 4, right, STRIP - 5), outline=0)
-            draw.rectangle((left, 4, end, STRIP - 5), fill=85)
-        frames.append(np.concatenate([picture, np.asarray(strip)]))
-    return np.stack(frames)
-
-
-def write_gif(path: Path, video: np.ndarray) -> bytes:
-    """Write a video (T, H, W) uint8 grey as an endless GIF; returns its bytes."""
-    images = [Image.fromarray(frame).quantize(8) for frame in video]
-    buffer = io.BytesIO()
-    images[0].save(
-        buffer, "GIF", save_all=True, append_images=images[1:], duration=GIF_FRAME_MS, loop=0
-    )
-    write_whole(path, buffer.getbuffer())
-    return buffer.getvalue()
+        goal = int(episodes.goals[step, index])
+        yield Moment(
+            episodes.video[step, index],
+            int(episodes.actions[step, index]),
+            path.pictures[goal][..., 0] if path and goal >= 0 else None,
+            float(episodes.places[step, index]),
+        )
 
 
 def explain(
@@ -486,15 +457,12 @@ def load_guide(policy: Path, checkpoint: dict, device: str) -> PathModel | None:
 
 
 def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
-    """Write milestone means and the GIF (an encoded image, which TensorBoard animates)."""
-    iteration = results["iteration"]
-    width, height = Image.open(io.BytesIO(gif)).size
-    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)
+    """Write milestone means and the GIF."""
     with event_log(directory) as writer:
         for name in AGENTS:
-            writer.add_scalar(f"milestones/{name}", results[name]["milestones_mean"], iteration)
-        trajectories = Summary(value=[Summary.Value(tag="trajectories", image=image)])
-        writer._get_file_writer().add_summary(trajectories, iteration)
+            mean = results[name]["milestones_mean"]
+            writer.add_scalar(f"milestones/{name}", mean, results["iteration"])
+        log_gif(writer, "trajectories", gif, results["iteration"])
 
 
 def products(args: Args) -> list[Path]:
@@ -539,12 +507,13 @@ def main(args: Args) -> dict:
     args.out.mkdir(parents=True, exist_ok=True)
     shown = {name: median_episode(e) for name, e in episodes.items()}
     videos = {
-        "trained": draw_episode(episodes["trained"], shown["trained"], path),
-        "random": draw_episode(episodes["random"], shown["random"], None),
+        name: draw_video(episode_moments(episodes[name], shown[name], path))
+        for name in ("trained", "random")
     }
-    gap = np.full((*videos["random"].shape[:2], GAP), 255, dtype=np.uint8)
-    videos["both"] = np.concatenate([videos["trained"], gap, videos["random"]], axis=2)
-    gifs = {name: write_gif(args.out / f"{name}.gif", video) for name, video in videos.items()}
+    videos["both"] = beside(*videos.values())
+    gifs = {name: encode_gif(video) for name, video in videos.items()}
+    for name, gif in gifs.items():
+        write_whole(args.out / f"{name}.gif", gif)
     results = {name: summarise(e, game) for name, e in episodes.items()}
     results |= {
         "improvement_over": {n: compare(episodes["trained"], episodes[n]) for n in MINDLESS},

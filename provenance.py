@@ -1,13 +1,18 @@
-"""Where a result comes from: the command, versions of what was used, the machine."""
+"""Where a result comes from: the command, its flags, versions of what was used, the machine."""
 
+import json
 import os
 import platform
 import shlex
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from games.game import ROOT
 
 LIBRARIES = ("emurust", "torch", "numpy")
 
@@ -39,3 +44,9 @@ def provenance() -> dict[str, str]:
         "processor": f"{processor()}, {cores} cores",
         "gpu": gpu,
     }
+
+
+def plain(args: Any) -> dict:
+    """Return flags as JSON values, paths inside the repository relative to it."""
+    flags = json.loads(json.dumps(asdict(args), default=str))
+    return {k: v.removeprefix(f"{ROOT}/") if isinstance(v, str) else v for k, v in flags.items()}

@@ -52,6 +52,8 @@ from models.path import GOALS
 from models.path import KIND as PATH_KIND
 from models.progress import load_progress
 from models.tokenizer import Encoder, TokenizerConfig, load_encoder
+from provenance import plain, provenance
+from report.pictures import Moment, draw_video, encode_gif, log_gif
 from training import (
     Clock,
     Precision,
@@ -275,12 +277,15 @@ class Agent:
             return frames.clone(), self.policy.encode(frames)
 
     @torch.no_grad()
-    def rollout(self) -> tuple[Rollout, dict[str, float]]:
-        """Play `num_steps` steps in all environments. Returns them, and figures about them."""
+    def rollout(self, film: list[Moment] | None = None) -> tuple[Rollout, dict[str, float]]:
+        """Play `num_steps` steps in all environments. Returns them, and figures about them.
+
+        What happens in the first environment is added to `film`.
+        """
         args, envs = self.args, self.envs
         columns = defaultdict(list)
         ended: dict[str, list[float]] = {"gain": [], "milestones": []}
-        bonuses, sure = [], []
+        bonuses, earned, sure = [], [], []
         start_memory = self.memory.clone()
         everyone = torch.arange(args.num_envs, device=self.device)
         inputs, latents = self.look()
@@ -298,9 +303,12 @@ class Agent:
             columns["actions"].append(actions)
             columns["log_probs"].append(action_log_probs.gather(1, actions[:, None]).squeeze(1))
             columns["values"].append(values)
+            if film is not None:
+                film.append(self._moment(actions, goals, place))
 
             reward, terminated, truncated = envs.step(actions.cpu().numpy())
             sure.append(envs.sure.mean())
+            earned.append(reward.mean() + args.time_penalty)
             reward = torch.from_numpy(reward).to(self.device)
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
             before = latents
@@ -340,8 +348,19 @@ class Agent:
         )
         metrics = {f"fresh_episode/{name}": np.mean(v) for name, v in ended.items() if v}
         metrics["rollout/sure_share"] = float(np.mean(sure))
-        metrics["novelty/bonus"] = float(torch.stack(bonuses).mean()) if bonuses else 0.0
+        bonus = float(torch.stack(bonuses).mean()) if bonuses else 0.0
+        metrics["novelty/bonus"] = bonus
+        metrics["return/progress"] = float(np.sum(earned))
+        metrics["return/novelty"] = args.novelty_coef * bonus * args.num_steps
+        metrics["return/time"] = -args.time_penalty * args.num_steps
         return rollout, metrics
+
+    def _moment(self, actions: torch.Tensor, goals: torch.Tensor, place: torch.Tensor) -> Moment:
+        """Return what the first environment shows and does now."""
+        goal = None
+        if self.goal_latents:
+            goal = self.envs.progress.follower.path.pictures[int(goals[0, 0])][..., 0]
+        return Moment(self.envs.obs[0, ..., 0].copy(), int(actions[0]), goal, float(place[0]))
 
     def _paid(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the progress that has been paid for, (B,)."""
@@ -784,6 +803,8 @@ def main(args: Args) -> dict:
             extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": self.step}
             extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
             extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
+            extra |= {"visits": sum(ranks.gather(agent.envs.archive.visits)).tolist()}
+            extra |= {"settings": plain(args), "provenance": provenance()}
             extra |= start.to_policy()
             if ranks.is_first:
                 save_policy(args.out / name, agent.policy, **extra)
@@ -806,7 +827,9 @@ def main(args: Args) -> dict:
     with writing as writer, sitting:
         for iteration in sitting:
             agent.timer.restart()
-            rollout, row = agent.rollout()
+            is_snapshot = iteration % snapshot_every == 0
+            film = [] if is_snapshot and ranks.is_first else None
+            rollout, row = agent.rollout(film)
             with agent.timer("update"):
                 row |= agent.update(rollout, sitting.lr)
             agent.envs.share_archive()
@@ -830,6 +853,10 @@ def main(args: Args) -> dict:
                 append_line(metrics_path, json.dumps(row))
             for name, value in row.items():
                 writer.add_scalar(name, value, iteration)
+            if agent.goal_latents:
+                writer.add_histogram("rollout/places", rollout.place, iteration)
+            if film:
+                log_gif(writer, "rollout/first", encode_gif(draw_video(film)), iteration)
             for name, values in recent.items():
                 if f"fresh_episode/{name}" in row:
                     values.append(row[f"fresh_episode/{name}"])
@@ -839,7 +866,7 @@ def main(args: Args) -> dict:
                 entropy=f"{row['policy/entropy_share']:.2f}",
                 refresh=False,
             )
-            if iteration % snapshot_every == 0:
+            if is_snapshot:
                 sitting.save_as(f"policy_{iteration:06d}.pkl")
     print(f"wrote {args.out / 'policy_final.pkl'} after {sitting.step} iterations")
     return row

@@ -1,5 +1,6 @@
 """PPO, its environments and evaluation, tiny, on the bundled game."""
 
+import io
 import json
 import shutil
 import signal
@@ -11,6 +12,7 @@ import pytest
 import torch
 from emurust import VecGameBoy
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import evaluate_policy
 import train_with_cnn_reward as training_script
@@ -27,6 +29,7 @@ from models.checkpoint import load_checkpoint
 from models.follower import Follower, follow_run
 from models.path import load_path, save_path
 from models.progress import PathProgress
+from report.pictures import draw_video
 from tests.tiny_training import MOVIE, ppo_args, write_ppo_artefacts
 
 GAME = find_game(BUNDLED_ROM)
@@ -298,10 +301,10 @@ def test_a_file_that_changed_is_not_mixed_into_a_saved_run(args, artefacts):
 def test_ctrl_c_saves_and_the_same_command_goes_on(args, monkeypatch):
     rollout = training_script.Agent.rollout
 
-    def interrupted_rollout(agent):
+    def interrupted_rollout(agent, *film):
         for _ in range(2):  # by the terminal, and passed on by a launcher
             signal.raise_signal(signal.SIGINT)
-        return rollout(agent)
+        return rollout(agent, *film)
 
     with monkeypatch.context() as patch:
         patch.setattr(training_script.Agent, "rollout", interrupted_rollout)
@@ -310,6 +313,23 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(args, monkeypatch):
     assert load_policy(args.out / "policy_final.pkl")[1]["iteration"] == 1
     training_script.main(args)
     assert load_policy(args.out / "policy_final.pkl")[1]["iteration"] == 4
+
+
+def test_tensorboard_shows_play_places_and_what_was_earned(args):
+    training_script.main(replace(args, snapshots=2))
+    log = EventAccumulator(str(args.out / "tensorboard"), {"histograms": 0}).Reload()
+    (first, second) = log.Images("rollout/first")
+    assert (first.step, second.step) == (2, 4)
+    with Image.open(io.BytesIO(second.encoded_image_string)) as gif:
+        assert gif.format == "GIF" and gif.size == (160 + 4 + 160, 144 + 14)
+    places = log.Histograms("rollout/places")
+    assert len(places) == 4 and places[0].histogram_value.num == 4 * 8
+    for row in map(json.loads, (args.out / "metrics.jsonl").read_text().splitlines()):
+        parts = [row[f"return/{name}"] for name in ("progress", "novelty", "time")]
+        assert sum(parts) == pytest.approx(row["rollout/return"], abs=1e-5)
+        assert parts[1] > 0 > parts[2]
+    visits = load_policy(args.out / "policy_final.pkl")[1]["visits"]
+    assert len(visits) == 50 and 0 < sum(visits) <= 4 * 4 * 8
 
 
 def test_an_episode_that_gains_nothing_is_cut(args):
@@ -590,7 +610,7 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
     episodes = evaluate_policy.play(agent, GAME, told, timing, begin, "test")
     (end,) = episodes.ends
     assert 0 < end < 12
-    video = evaluate_policy.draw_episode(episodes, 0, path)
+    video = draw_video(evaluate_policy.episode_moments(episodes, 0, path))
     assert (episodes.video[end + 1 :, 0] != episodes.video[end, 0]).any()
     assert (video[end:] == video[end]).all() and (video[end] != video[0]).any()
 
