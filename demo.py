@@ -307,11 +307,12 @@ def main(args: Args) -> dict:
         "preset": args.preset,
         "seed": args.seed,
         "gif": results["gif"],
+        "page": results["page"],
         "settings": {name: stage["settings"] for name, stage in record.items()},
     }
     write_json(out / "report.json", report)
     print("\n" + evaluate_policy.format_table(results))
-    print(f"{out / 'report.json'} has the figures; {results['gif']} shows trained beside random")
+    print(f"{out / 'report.json'} has the figures; open {results['page']} to look at them")
     return report
 
 

@@ -9,9 +9,12 @@ Milestones are read from the game's RAM and serve for nothing but this compariso
 
 import quiet_threads  # noqa: F401
 
+import glob
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +27,7 @@ from tqdm import trange
 
 from cli import Count, CountOrZero, Seed, run_script
 from curriculum import Start, find_start, play_start
-from files import write_json, write_png, write_whole, writes_alone
+from files import read_json, write_json, write_png, write_whole, writes_alone
 from games.actions import BUTTONS, MINDLESS, NUM_ACTIONS, action_masks
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, GoalLatents, Outlook, load_policy
@@ -34,6 +37,7 @@ from models.frame_cache import InBatches, fastest
 from models.path import PathModel, load_path
 from models.progress import PathProgress
 from provenance import provenance
+from report.page import Report, Trajectory, read_run, write_page
 from report.pictures import GAP, Moment, beside, draw_video, encode_gif, log_gif
 from report.statistics import (
     bootstrap_interval,
@@ -77,8 +81,13 @@ class Args:
     explain: CountOrZero = 0
     """steps to draw in explain.png, each with screen, goals, belief, actions and value: of the
     median episode, around where its place on the path was highest; 0: none"""
+    runs: tuple[Path, ...] = ()
+    """folders of trainings whose curves report.html shows, such as of several seeds; default: the
+    policy's own"""
+    checkpoints: tuple[str, ...] = ()
+    """policies kept along the training to be played, too: files, or 'checkpoints/policy_*.pkl'"""
     out: Path = Path("runs/evaluation")
-    """directory of results.json, the GIFs and TensorBoard's files"""
+    """directory of report.html, results.json, the GIFs and TensorBoard's files"""
     device: str = "auto"
     """auto, cpu or cuda"""
 
@@ -346,9 +355,10 @@ def _share(milestone: dict) -> str:
     return f"{milestone['share_of_episodes']:.0%} at step {milestone['median_step']:.0f}"
 
 
-def median_episode(episodes: Episodes) -> int:
-    """Return the episode to show: the median one by milestones, not the best."""
-    return int(np.argsort(episodes.milestones, kind="stable")[len(episodes.milestones) // 2])
+def ranking(episodes: Episodes) -> list[int]:
+    """Return the episodes from the least to the best: more milestones, or the same ones sooner."""
+    last = episodes.first_reached.max(axis=1, initial=-1)
+    return np.lexsort((-last, episodes.milestones)).tolist()
 
 
 def episode_moments(episodes: Episodes, index: int, path: PathModel | None) -> Iterator[Moment]:
@@ -451,7 +461,7 @@ def load_guide(policy: Path, checkpoint: dict, device: str) -> PathModel | None:
     remedy = f"put the {file.name} from the policy's training beside it"
     if not file.is_file():
         raise ValueError(f"{policy} follows a path, expected at {file}: {remedy}")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+    if digest(file.read_bytes()) != sha256:
         raise ValueError(f"{file} is not the path that {policy} was trained with: {remedy}")
     return load_path(file, pick_device(device))
 
@@ -465,47 +475,112 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
         log_gif(writer, "trajectories", gif, results["iteration"])
 
 
+def load_agent(
+    file: Path, game: Game, args: Args, episodes: int
+) -> tuple[TrainedAgent, dict, dict[str, int]]:
+    """Load a policy to play with, what else its file has, and the timing of its steps.
+
+    Raises ArtefactError, or ValueError when its path is not beside it.
+    """
+    policy, checkpoint = load_policy(file, pick_device(args.device))
+    with fitting(file, "policy"):
+        timing = {key: int(checkpoint[key]) for key in ("frame_skip", "hold_frames")}
+        checkpoint["iteration"] = int(checkpoint["iteration"])
+        if checkpoint["rom_sha1"] != game.sha1:
+            print(f"note: {file} was trained on another ROM ({checkpoint['game']})")
+    path = load_guide(file, checkpoint, args.device)
+    if policy.config.goals and path is None:
+        raise ValueError(f"{file} was trained with a guide, and does not name it: train anew")
+    is_paid_by_path = checkpoint.get("is_paid_by_path", False)
+    agent = TrainedAgent(policy, path, episodes, args.seed, args.greedy, is_paid_by_path)
+    return agent, checkpoint, timing
+
+
+def find_checkpoints(patterns: Iterable[str]) -> list[Path]:
+    """Return the policies that `--checkpoints` means. Raises ValueError where there are none."""
+    files = []
+    for pattern in patterns:
+        found = [Path(file) for file in glob.glob(pattern)]
+        if not found:
+            raise ValueError(
+                f"expected policies at {pattern}, found none: pass other --checkpoints"
+            )
+        files += found
+    return files
+
+
+def play_checkpoints(files: list[Path], game: Game, args: Args, begin: Beginnings) -> list[dict]:
+    """Play policies kept along a training; returns figures of each, in order of training.
+
+    What was played before with the same settings, in out/checkpoints.json, is not played again.
+    """
+    file = args.out / "checkpoints.json"
+    known = read_json(file) if file.exists() else {}
+    told = json.dumps([args.steps, args.seed, args.greedy, game.sha1, *map(digest, begin.states)])
+    figures = []
+    for number, policy in enumerate(files, 1):
+        key = digest(policy.read_bytes() + told.encode())
+        if key not in known:
+            agent, checkpoint, timing = load_agent(policy, game, args, args.episodes)
+            name = f"{policy.name} ({number} of {len(files)})"
+            found = summarise(play(agent, game, args, timing, begin, name), game)
+            known[key] = {"policy": str(policy), "iteration": checkpoint["iteration"], **found}
+            write_json(file, known)
+        figures.append(known[key])
+    return sorted(figures, key=lambda found: found["iteration"])
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def trajectory(name: str, episodes: Episodes, index: int, game: Game, path: PathModel | None):
+    """Return an episode as the page shows it, up to the path's end."""
+    length = min(len(episodes.video), episodes.ends[index] + 1)
+    steps = dict(zip((m.name for m in game.milestones), episodes.first_reached[index], strict=True))
+    reached = {m: int(step) + 1 for m, step in steps.items() if 0 <= step < length - 1}
+    return Trajectory(
+        f"{name}: {episodes.milestones[index]} milestones",
+        list(islice(episode_moments(episodes, index, path), int(length))),
+        episodes.chances[:length, index].tolist(),
+        dict(sorted(reached.items(), key=lambda item: item[1])),
+    )
+
+
 def products(args: Args) -> list[Path]:
     """Return the files that others read."""
-    names = ("results.json", "trained.gif", "random.gif", "both.gif")
+    names = ("report.html", "results.json", "trained.gif", "random.gif", "both.gif")
     return [args.out / name for name in names]
 
 
 @writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
-    """Play all agents at the same budget, write results.json and the GIFs; returns the results."""
-    policy, checkpoint = load_policy(args.policy, pick_device(args.device))
-    with fitting(args.policy, "policy"):
-        rom_sha1, trained_on = checkpoint["rom_sha1"], checkpoint["game"]
-        timing = {key: int(checkpoint[key]) for key in ("frame_skip", "hold_frames")}
-        start = Start.of_policy(args.policy, checkpoint)
-        iteration = int(checkpoint["iteration"])
+    """Play all agents at the same budget, write figures, GIFs and the page; returns the figures."""
+    checkpoints = find_checkpoints(args.checkpoints)
     game = find_game(args.rom)
     print(f"playing {game.name} ({game.path}) with {args.policy}")
-    if rom_sha1 != game.sha1:
-        print(f"note: the policy was trained on another ROM ({trained_on})")
     for note in game.notes:
         print(f"note: {note}")
-    path = load_guide(args.policy, checkpoint, args.device)
-    if policy.config.goals and path is None:
-        raise ValueError(
-            f"{args.policy} was trained with a guide, and does not name it: train anew"
-        )
+    agent, checkpoint, timing = load_agent(args.policy, game, args, args.episodes)
+    path = agent.progress.follower.path if agent.progress else None
+    with fitting(args.policy, "policy"):
+        start = Start.of_policy(args.policy, checkpoint)
+    own = args.policy.parent
+    folders = args.runs or ([own] if (own / "metrics.jsonl").is_file() else [])
+    runs = [read_run(folder) for folder in folders]
     if args.start_movie or args.start_state or args.battery_save:  # training's does not count
         start = find_start(args.start_movie, args.start_state, args.battery_save or "none", game)
     if start.battery:
         print(f"episodes begin with the battery save of {start.source}")
     begin = beginnings(start, game, args)
-    agents = {
-        "trained": TrainedAgent(policy, path, args.episodes, args.seed, args.greedy),
-    }
+    agents = {"trained": agent}
     for name, buttons in MINDLESS.items():
         agents[name] = Mindless(buttons, args.episodes, args.seed)
     episodes = {
         name: play(agent, game, args, timing, begin, name) for name, agent in agents.items()
     }
-    args.out.mkdir(parents=True, exist_ok=True)
-    shown = {name: median_episode(e) for name, e in episodes.items()}
+    shown = {name: ranking(e)[args.episodes // 2] for name, e in episodes.items()}
     videos = {
         name: draw_video(episode_moments(episodes[name], shown[name], path))
         for name in ("trained", "random")
@@ -515,28 +590,45 @@ def main(args: Args) -> dict:
     for name, gif in gifs.items():
         write_whole(args.out / f"{name}.gif", gif)
     results = {name: summarise(e, game) for name, e in episodes.items()}
+    trained = episodes["trained"]
     results |= {
-        "improvement_over": {n: compare(episodes["trained"], episodes[n]) for n in MINDLESS},
+        "improvement_over": {name: compare(trained, episodes[name]) for name in MINDLESS},
+        "checkpoints": play_checkpoints(checkpoints, game, args, begin),
         "game": game.name,
         "notes": list(game.notes),
         "policy": str(args.policy),
-        "iteration": iteration,
+        "iteration": checkpoint["iteration"],
         "steps": args.steps,
         "episodes": args.episodes,
         "seed": args.seed,
         "noop_max": args.noop_max,
         "gif": str(args.out / "both.gif"),
+        "page": str(args.out / "report.html"),
         "provenance": provenance(),
+        "training": {name: checkpoint.get(name, {}) for name in ("settings", "provenance")},
     }
     write_tensorboard(args.out / "tensorboard", results, gifs["both"])
     write_json(args.out / "results.json", results)
+    told = {
+        "median episode": ("trained", shown["trained"]),
+        "best episode": ("trained", ranking(trained)[-1]),
+        "random, median episode": ("random", shown["random"]),
+    }
+    report = Report(
+        results,
+        [trajectory(what, episodes[who], i, game, path) for what, (who, i) in told.items()],
+        runs,
+        path,
+        np.array(checkpoint["visits"]) if "visits" in checkpoint else None,
+        trained.places[np.arange(args.steps)[:, None] <= trained.ends],
+    )
+    write_page(args.out / "report.html", report)
     print(format_table(results))
-    print(f"wrote {args.out / 'results.json'} and {results['gif']} (left trained, right random)")
+    print(f"wrote {results['page']}; {results['gif']} has trained left, random right")
     if args.explain:
         one = shown["trained"]
-        paid_by_path = checkpoint.get("is_paid_by_path", False)
-        agent = TrainedAgent(policy, path, 1, is_paid_by_path=paid_by_path)
-        picture = explain(agent, game, timing, begin, episodes["trained"], one, args.explain)
+        agent, _, _ = load_agent(args.policy, game, args, 1)
+        picture = explain(agent, game, timing, begin, trained, one, args.explain)
         write_png(args.out / "explain.png", picture)
         print(f"wrote {args.out / 'explain.png'}: episode {one}")
     return results
