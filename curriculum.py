@@ -204,6 +204,8 @@ class CurriculumEnvs:
         self.timer = StageTimer()
         self._all = np.arange(num_envs)
         self.archive = Archive()
+        self.visits = np.zeros(len(self.archive.cells), dtype=np.int64)
+        """steps that showed for sure where on the path they are, by cell of the archive"""
         self.found: list[Entry] = []  # what the other ranks have not been told of
         self.ends: deque[float] = deque(maxlen=RECENT)
         self.rejected = 0
@@ -271,7 +273,8 @@ class CurriculumEnvs:
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
         sure = envs[self.sure[envs] & ~terminated[envs]]
-        self.archive.visit(self.score[sure])
+        if self.progress.scores_every_step:  # a place on the path, each step's
+            np.add.at(self.visits, self.archive.index(self.score[sure]), 1)
         worthy = sure[self.archive.wants(self.score[sure], self.rng)]
         if len(worthy):
             contexts = self.progress.save(worthy)
@@ -365,6 +368,7 @@ class CurriculumEnvs:
             "contexts": self.progress.save(self._all),
             **{name: torch.tensor(getattr(self, name)) for name in PER_ENV},
             "archive": self.archive.state_dict(),
+            "visits": self.visits.tolist(),
             "ends": list(self.ends),
             "rejected": self.rejected,
             "steps": self.steps,
@@ -377,7 +381,7 @@ class CurriculumEnvs:
         Raises ValueError, and nothing has changed, when one of all its states does not load: one of
         the archive would else be found out in the middle of the training.
         """
-        self._check_states([*state["states"], *(entry[0] for entry in state["archive"]["entries"])])
+        self._check_states([*state["states"], *(entry[0] for entry in state["archive"])])
         for env in range(self.config.num_envs):
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
         self.progress.load(self._all, state["contexts"])
@@ -386,6 +390,7 @@ class CurriculumEnvs:
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
+        self.visits[:] = state.get("visits", 0)
         self.ends = deque(state["ends"], maxlen=RECENT)
         self.rejected, self.steps = state["rejected"], state["steps"]
         self.rng.bit_generator.state = json.loads(state["rng"])

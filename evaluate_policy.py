@@ -1,4 +1,4 @@
-"""Compare a trained policy with random buttons: milestones, steps to them, trajectories as GIFs.
+"""Compare a trained policy with random buttons: milestones, steps to them, GIFs, a page of it all.
 
     uv run python evaluate_policy.py --policy checkpoints/policy_final.pkl --steps 2000
 
@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -36,8 +37,9 @@ from models.follower import Follower
 from models.frame_cache import InBatches, fastest
 from models.path import PathModel, load_path
 from models.progress import PathProgress
-from provenance import provenance
-from report.page import Report, Trajectory, read_run, write_page
+from provenance import plain, provenance
+from report.figures import TrainingRun
+from report.page import Report, Trajectory, read_runs, write_page
 from report.pictures import GAP, Moment, beside, draw_video, encode_gif, log_gif
 from report.statistics import (
     bootstrap_interval,
@@ -46,7 +48,7 @@ from report.statistics import (
 )
 from training import event_log, pick_device
 
-#: Who is compared; who understand nothing follow the trained policy.
+#: Who is compared.
 AGENTS = ("trained", *MINDLESS)
 #: Cells of the path, about the place believed in, whose belief is drawn.
 CELLS_DRAWN = 33
@@ -77,7 +79,7 @@ class Args:
     noop_max: CountOrZero = 10
     """each episode then waits 0 to this many steps, drawn by the seed, so that no two are alike"""
     gif_steps: Count = 400
-    """steps from the start that the GIFs show"""
+    """steps from the start that the GIFs and the page show"""
     explain: CountOrZero = 0
     """steps to draw in explain.png, each with screen, goals, belief, actions and value: of the
     median episode, around where its place on the path was highest; 0: none"""
@@ -87,7 +89,7 @@ class Args:
     checkpoints: tuple[str, ...] = ()
     """policies kept along the training to be played, too: files, or 'checkpoints/policy_*.pkl'"""
     out: Path = Path("runs/evaluation")
-    """directory of report.html, results.json, the GIFs and TensorBoard's files"""
+    """directory of report.html, results.json, the pictures and TensorBoard's files"""
     device: str = "auto"
     """auto, cpu or cuda"""
 
@@ -362,7 +364,7 @@ def ranking(episodes: Episodes) -> list[int]:
 
 
 def episode_moments(episodes: Episodes, index: int, path: PathModel | None) -> Iterator[Moment]:
-    """Return what is drawn of an episode; at the path's end it stands still."""
+    """Yield what is drawn of an episode; at the path's end it stands still."""
     for step in np.arange(len(episodes.video)).clip(max=episodes.ends[index]):
         goal = int(episodes.goals[step, index])
         yield Moment(
@@ -457,11 +459,11 @@ def load_guide(policy: Path, checkpoint: dict, device: str) -> PathModel | None:
         guide = checkpoint["guide"]
         if guide is None:
             return None
-        file, sha256 = policy.with_name(guide["file"]), str(guide["sha256"])
+        file, digest = policy.with_name(guide["file"]), str(guide["sha256"])
     remedy = f"put the {file.name} from the policy's training beside it"
     if not file.is_file():
         raise ValueError(f"{policy} follows a path, expected at {file}: {remedy}")
-    if digest(file.read_bytes()) != sha256:
+    if sha256(file.read_bytes()) != digest:
         raise ValueError(f"{file} is not the path that {policy} was trained with: {remedy}")
     return load_path(file, pick_device(device))
 
@@ -486,6 +488,9 @@ def load_agent(
     with fitting(file, "policy"):
         timing = {key: int(checkpoint[key]) for key in ("frame_skip", "hold_frames")}
         checkpoint["iteration"] = int(checkpoint["iteration"])
+        training = {name: dict(checkpoint.get(name, {})) for name in ("settings", "provenance")}
+        checkpoint["training"] = training
+        checkpoint["visits"] = np.array(checkpoint.get("visits", []), dtype=np.int64)
         if checkpoint["rom_sha1"] != game.sha1:
             print(f"note: {file} was trained on another ROM ({checkpoint['game']})")
     path = load_guide(file, checkpoint, args.device)
@@ -500,52 +505,72 @@ def find_checkpoints(patterns: Iterable[str]) -> list[Path]:
     """Return the policies that `--checkpoints` means. Raises ValueError where there are none."""
     files = []
     for pattern in patterns:
-        found = [Path(file) for file in glob.glob(pattern)]
+        found = [pattern] if Path(pattern).is_file() else glob.glob(pattern)
         if not found:
             raise ValueError(
                 f"expected policies at {pattern}, found none: pass other --checkpoints"
             )
-        files += found
+        files += [Path(file) for file in sorted(found)]
     return files
 
 
 def play_checkpoints(files: list[Path], game: Game, args: Args, begin: Beginnings) -> list[dict]:
     """Play policies kept along a training; returns figures of each, in order of training.
 
-    What was played before with the same settings, in out/checkpoints.json, is not played again.
+    What was played before in the same way, in out/checkpoints.json, is not played again, and of
+    policies of one iteration only the first is.
     """
     file = args.out / "checkpoints.json"
-    known = read_json(file) if file.exists() else {}
-    told = json.dumps([args.steps, args.seed, args.greedy, game.sha1, *map(digest, begin.states)])
-    figures = []
+    known = read_json(file) if files and file.exists() else {}
+    way = [args.steps, args.seed, args.greedy, game.sha1, repr(game.milestones), version("emurust")]
+    told = json.dumps([*way, *map(sha256, begin.states)])
+    figures = {}
     for number, policy in enumerate(files, 1):
-        key = digest(policy.read_bytes() + told.encode())
+        agent, checkpoint, timing = load_agent(policy, game, args, args.episodes)
+        key = sha256(policy.read_bytes() + told.encode())
+        if checkpoint["iteration"] in figures:
+            continue
         if key not in known:
-            agent, checkpoint, timing = load_agent(policy, game, args, args.episodes)
             name = f"{policy.name} ({number} of {len(files)})"
             found = summarise(play(agent, game, args, timing, begin, name), game)
             known[key] = {"policy": str(policy), "iteration": checkpoint["iteration"], **found}
             write_json(file, known)
-        figures.append(known[key])
-    return sorted(figures, key=lambda found: found["iteration"])
+        figures[checkpoint["iteration"]] = known[key]
+    return [figures[iteration] for iteration in sorted(figures)]
 
 
-def digest(content: bytes) -> str:
+def sha256(content: bytes) -> str:
     """Return the SHA-256 of some bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
-def trajectory(name: str, episodes: Episodes, index: int, game: Game, path: PathModel | None):
+def trajectory(
+    name: str, episodes: Episodes, index: int, game: Game, path: PathModel | None
+) -> Trajectory:
     """Return an episode as the page shows it, up to the path's end."""
-    length = min(len(episodes.video), episodes.ends[index] + 1)
+    length = int(min(len(episodes.video), episodes.ends[index] + 1))
     steps = dict(zip((m.name for m in game.milestones), episodes.first_reached[index], strict=True))
-    reached = {m: int(step) + 1 for m, step in steps.items() if 0 <= step < length - 1}
+    reached = {name: int(step) for name, step in steps.items() if 0 <= step < length}
     return Trajectory(
-        f"{name}: {episodes.milestones[index]} milestones",
-        list(islice(episode_moments(episodes, index, path), int(length))),
+        name,
+        int(episodes.milestones[index]),
+        list(islice(episode_moments(episodes, index, path), length)),
         episodes.chances[:length, index].tolist(),
         dict(sorted(reached.items(), key=lambda item: item[1])),
     )
+
+
+def training_runs(args: Args) -> list[TrainingRun]:
+    """Read the trainings whose curves the page shows. Raises ValueError for one that was asked for
+    and is not there."""
+    if args.runs:
+        return read_runs(args.runs)
+    own = args.policy.parent
+    try:
+        return read_runs([own]) if (own / "metrics.jsonl").is_file() else []
+    except ValueError as error:
+        print(f"note: no curves, {error}")
+        return []
 
 
 def products(args: Args) -> list[Path]:
@@ -566,14 +591,13 @@ def main(args: Args) -> dict:
     path = agent.progress.follower.path if agent.progress else None
     with fitting(args.policy, "policy"):
         start = Start.of_policy(args.policy, checkpoint)
-    own = args.policy.parent
-    folders = args.runs or ([own] if (own / "metrics.jsonl").is_file() else [])
-    runs = [read_run(folder) for folder in folders]
+    runs = training_runs(args)
     if args.start_movie or args.start_state or args.battery_save:  # training's does not count
         start = find_start(args.start_movie, args.start_state, args.battery_save or "none", game)
     if start.battery:
         print(f"episodes begin with the battery save of {start.source}")
     begin = beginnings(start, game, args)
+    kept = play_checkpoints(checkpoints, game, args, begin)
     agents = {"trained": agent}
     for name, buttons in MINDLESS.items():
         agents[name] = Mindless(buttons, args.episodes, args.seed)
@@ -593,7 +617,7 @@ def main(args: Args) -> dict:
     trained = episodes["trained"]
     results |= {
         "improvement_over": {name: compare(trained, episodes[name]) for name in MINDLESS},
-        "checkpoints": play_checkpoints(checkpoints, game, args, begin),
+        "checkpoints": kept,
         "game": game.name,
         "notes": list(game.notes),
         "policy": str(args.policy),
@@ -604,22 +628,25 @@ def main(args: Args) -> dict:
         "noop_max": args.noop_max,
         "gif": str(args.out / "both.gif"),
         "page": str(args.out / "report.html"),
-        "provenance": provenance(),
-        "training": {name: checkpoint.get(name, {}) for name in ("settings", "provenance")},
+        "frame_skip": timing["frame_skip"],
+        "settings": plain(args),
+        "provenance": provenance(agent.device),
+        "training": checkpoint["training"],
     }
     write_tensorboard(args.out / "tensorboard", results, gifs["both"])
     write_json(args.out / "results.json", results)
-    told = {
-        "median episode": ("trained", shown["trained"]),
-        "best episode": ("trained", ranking(trained)[-1]),
-        "random, median episode": ("random", shown["random"]),
-    }
+    told = [("median", "trained", shown["trained"]), ("median", "random", shown["random"])]
+    if (best := ranking(trained)[-1]) != shown["trained"]:
+        told.insert(1, ("best", "trained", best))
     report = Report(
         results,
-        [trajectory(what, episodes[who], i, game, path) for what, (who, i) in told.items()],
+        [
+            trajectory(f"{who}, {which} episode", episodes[who], index, game, path)
+            for which, who, index in told
+        ],
         runs,
         path,
-        np.array(checkpoint["visits"]) if "visits" in checkpoint else None,
+        checkpoint["visits"],
         trained.places[np.arange(args.steps)[:, None] <= trained.ends],
     )
     write_page(args.out / "report.html", report)
@@ -627,7 +654,7 @@ def main(args: Args) -> dict:
     print(f"wrote {results['page']}; {results['gif']} has trained left, random right")
     if args.explain:
         one = shown["trained"]
-        agent, _, _ = load_agent(args.policy, game, args, 1)
+        agent = TrainedAgent(agent.policy, path, 1, is_paid_by_path=agent.is_paid_by_path)
         picture = explain(agent, game, timing, begin, trained, one, args.explain)
         write_png(args.out / "explain.png", picture)
         print(f"wrote {args.out / 'explain.png'}: episode {one}")

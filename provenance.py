@@ -1,9 +1,12 @@
 """Where a result comes from: the command, its flags, versions of what was used, the machine."""
 
+import functools
 import json
 import os
 import platform
 import shlex
+import shutil
+import subprocess
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,9 +21,17 @@ LIBRARIES = ("emurust", "torch", "numpy")
 
 
 def command() -> str:
-    """Return what was typed, as it would be typed again."""
+    """Return what was typed, as it is typed in the repository."""
     script, *flags = sys.argv
-    return shlex.join(["uv", "run", "python", Path(script).name, *flags])
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    path = Path(script).resolve()
+    name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else script
+    program = ["-m", spec.name.removesuffix(".__main__")] if spec else [name]
+    launcher = ["python"]
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        launcher = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"]]
+        launcher += ["--nnodes", str(int(os.environ["GROUP_WORLD_SIZE"]))]
+    return shlex.join(["uv", "run", *launcher, *program, *flags])
 
 
 def processor() -> str:
@@ -33,16 +44,27 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def provenance() -> dict[str, str]:
-    """Return where what this process makes comes from, in words."""
+@functools.cache
+def revision() -> str:
+    """Return the commit that this process began with, and whether files were changed since."""
+    if shutil.which("git") is None:
+        return "unknown"
+    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(words, capture_output=True, text=True)
+    return found.stdout.strip() or "unknown"
+
+
+def provenance(device: torch.device) -> dict[str, str]:
+    """Return where what this process makes, on a device, comes from, in words."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    on_gpu = device.type == "cuda"
     return {
         "command": command(),
+        "revision": revision(),
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
         "processor": f"{processor()}, {cores} cores",
-        "gpu": gpu,
+        "device": torch.cuda.get_device_name(device) if on_gpu else "the processor",
     }
 
 

@@ -803,8 +803,8 @@ def main(args: Args) -> dict:
             extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": self.step}
             extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
             extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
-            extra |= {"visits": sum(ranks.gather(agent.envs.archive.visits)).tolist()}
-            extra |= {"settings": plain(args), "provenance": provenance()}
+            extra |= {"visits": sum(ranks.gather(agent.envs.visits)).tolist()}
+            extra |= {"settings": plain(args), "provenance": provenance(agent.device)}
             extra |= start.to_policy()
             if ranks.is_first:
                 save_policy(args.out / name, agent.policy, **extra)
@@ -854,7 +854,8 @@ def main(args: Args) -> dict:
             for name, value in row.items():
                 writer.add_scalar(name, value, iteration)
             if agent.goal_latents:
-                writer.add_histogram("rollout/places", rollout.place, iteration)
+                bins = np.linspace(0, 1, 51)
+                writer.add_histogram("rollout/places", rollout.place, iteration, bins)
             if film:
                 log_gif(writer, "rollout/first", encode_gif(draw_video(film)), iteration)
             for name, values in recent.items():

@@ -26,8 +26,6 @@ class Archive:
 
     def __init__(self, cells: int = 50, per_cell: int = 8, refresh: float = 0.02):
         self.cells: list[list[Entry]] = [[] for _ in range(cells)]
-        self.visits = np.zeros(cells, dtype=np.int64)
-        """moments that showed for sure that they are in a cell, kept or not"""
         self.per_cell = per_cell
         self.refresh = refresh
 
@@ -47,10 +45,6 @@ class Archive:
     def cell(self, progress: float) -> list[Entry]:
         """Return the entries of that cell."""
         return self.cells[self.index(progress)]
-
-    def visit(self, progress: np.ndarray) -> None:
-        """Count moments at progress (B,) that show for sure where they are."""
-        np.add.at(self.visits, self.index(progress), 1)
 
     def wants(self, progress: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Say which moments, at progress (B,), to save: while a cell has room all, else now and
@@ -85,18 +79,16 @@ class Archive:
         cell = next((cell for cell in reversed(self.cells[: last + 1]) if cell), None)
         return cell[rng.integers(len(cell))] if cell else None
 
-    def state_dict(self) -> dict:
-        """Return all entries as tensors and numbers, (state, context, progress), and the visits."""
-        entries = [
+    def state_dict(self) -> list[tuple[torch.Tensor, torch.Tensor, float]]:
+        """Return all entries as tensors and numbers."""
+        return [
             (torch.frombuffer(bytearray(e.state), dtype=torch.uint8), e.context, e.progress)
             for cell in self.cells
             for e in cell
         ]
-        return {"entries": entries, "visits": self.visits.tolist()}
 
-    def load_state_dict(self, saved: dict) -> None:
-        """Replace all by what `state_dict` returned, order kept."""
+    def load_state_dict(self, entries: list[tuple[torch.Tensor, torch.Tensor, float]]) -> None:
+        """Replace all entries by what `state_dict` returned, order kept."""
         self.cells = [[] for _ in self.cells]
-        self.visits[:] = saved["visits"]
-        for state, context, progress in saved["entries"]:
+        for state, context, progress in entries:
             self.cell(progress).append(Entry(state.numpy().tobytes(), context, progress))

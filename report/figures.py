@@ -1,5 +1,6 @@
 """Figures of the page, as SVG whose colours are the page's own, light or dark."""
 
+import html
 import io
 import itertools
 import re
@@ -20,12 +21,13 @@ WIDTH, HEIGHT = 3.6, 2.2
 COLOURS = {"#010203": "--ink", "#010204": "--one", "#010205": "--two", "#010206": "--three"}
 INK, ONE, TWO, THREE = COLOURS
 #: Nothing is told by its colour alone.
-DASHES = ((), (4, 1.5), (1, 1), (6, 1.5, 1, 1.5))
+LINES = tuple(zip((ONE, TWO, THREE), ((), (4, 1.5), (1, 1)), strict=True))
 SMOOTHED_ROLLOUTS = 20
 PICTURES, PARTS = 24, 4
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "emurl",
+    "text.parse_math": False,
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -60,30 +62,42 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
     return (sums[ends] - sums[first]) / (ends - first)
 
 
-def learning_curves(runs: Sequence[TrainingRun], out_of: int) -> str:
-    """Draw milestones of episodes from the beginning over the steps of training, a line a run."""
+def learning_curves(runs: Sequence[TrainingRun], out_of: int) -> str | None:
+    """Draw milestones of episodes from the beginning over the steps of training, a thin line a run.
+
+    The first run's is drawn over the others. Returns None where no such episode has ended.
+    """
+    curves = [run.series("fresh_episode/milestones") for run in runs]
+    if not any(len(steps) for steps, _ in curves):
+        return None
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure("steps of training", f"milestones of {out_of}")
-        for run, colour, dashes in zip(
-            runs, itertools.cycle((ONE, TWO, THREE)), itertools.cycle(DASHES), strict=False
-        ):
-            steps, milestones = run.series("fresh_episode/milestones")
-            axes.plot(steps, milestones, color=colour, dashes=dashes, label=run.name)
-        if len(runs) > 1:
-            axes.legend(fontsize=8)
+        for curve, (colour, dashes) in zip(curves, itertools.cycle(LINES), strict=False):
+            axes.plot(*curve, color=colour, dashes=dashes, linewidth=0.9)
         axes.set_ylim(bottom=0)
-        names = ", ".join(run.name for run in runs)
-        return to_svg(figure, f"Milestones of training episodes over steps: {names}")
+        return to_svg(figure, f"Milestones of training episodes over steps, of {len(runs)} runs")
+
+
+def line_keys(runs: Sequence[TrainingRun]) -> list[tuple[str, str, str]]:
+    """Return names of runs, each with colour and dashes of its line, in terms of CSS."""
+    lines = zip(runs, itertools.cycle(LINES), strict=False)
+    return [
+        (run.name, f"var({COLOURS[colour]})", " ".join(map(str, dashes)))
+        for run, (colour, dashes) in lines
+    ]
 
 
 def reward_parts(run: TrainingRun) -> str | None:
-    """Draw what the rewards of a rollout are made of over the steps of a training."""
+    """Draw what the rewards of a rollout are made of over the steps of a training.
+
+    Returns None for metrics that do not have it.
+    """
     parts = ("progress", "novelty", "time")
     if not any("return/progress" in row for row in run.rows):
         return None
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure("steps of training", "reward of a rollout")
-        for part, colour, dashes in zip(parts, (ONE, TWO, THREE), DASHES, strict=False):
+        for part, (colour, dashes) in zip(parts, LINES, strict=True):
             axes.plot(*run.series(f"return/{part}"), color=colour, dashes=dashes, label=part)
         axes.axhline(0, color=INK, linewidth=0.5)
         axes.legend(fontsize=8)
@@ -103,16 +117,15 @@ def over_training(checkpoints: Sequence[dict], out_of: int) -> str:
         return to_svg(figure, "Milestones of kept policies, 95% intervals, over rollouts")
 
 
-def film_strip(path: PathModel, visits: np.ndarray | None, places: np.ndarray) -> list[str]:
+def film_strip(path: PathModel, visits: np.ndarray, places: np.ndarray) -> list[str]:
     """Draw the path in parts: what it shows, and below how often agents were there.
 
-    visits: (cells,) moments of the training in equal parts of the path, as `Archive.visits`, or
-    None; places: (steps,) in [0, 1], of the evaluated episodes.
+    visits: (cells,) steps of the training in equal parts of the path, or (0,); places: (steps,) in
+    [0, 1], of the evaluated episodes.
     """
-    cells = 50 if visits is None else len(visits)
-    edges = np.linspace(0, 1, cells + 1)
+    edges = np.linspace(0, 1, (len(visits) or 50) + 1)
     shown = {"evaluation": np.histogram(places, edges)[0] / max(1, len(places))}
-    if visits is not None and visits.sum():
+    if visits.sum():
         shown = {"training": visits / visits.sum()} | shown
     top = max(share.max() for share in shown.values()) * 1.1 or 1.0
     bins = path.bins.cpu().numpy()
@@ -125,7 +138,8 @@ def film_strip(path: PathModel, visits: np.ndarray | None, places: np.ndarray) -
         with matplotlib.rc_context(STYLE):
             figure = Figure((WIDTH, 1.9), layout="constrained")
             above, below = figure.subplots(2, height_ratios=(0.54, 1))
-            strip = np.concatenate([np.pad(p, ((0, 0), (2, 2)), "edge") for p in pictures], axis=1)
+            sides = ((0, 0), (3, 3))
+            strip = np.concatenate([np.pad(p, sides, constant_values=255) for p in pictures], 1)
             above.imshow(strip, cmap="gray", vmin=0, vmax=255, aspect="auto")
             above.set_axis_off()
             if "training" in shown:
@@ -178,4 +192,4 @@ def to_svg(figure: Figure, title: str) -> str:
     svg = re.sub(r'\bid="', f'id="{own}', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{own}", svg)
     svg = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1)

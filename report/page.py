@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from files import write_whole
-from games.actions import BUTTONS
+from games.actions import BUTTONS, MINDLESS
 from models.path import PathModel
 from report import figures
 from report.figures import TrainingRun
@@ -28,11 +30,13 @@ class Trajectory:
 
     name: str
     """which episode it is, in a few words"""
+    milestones: int
+    """reached in all of it"""
     moments: list[Moment]
     chances: list[float]
     """how probable each action was"""
     reached: dict[str, int] = field(default_factory=dict)
-    """milestones, by the step after which they were first true"""
+    """milestones, and the step that reached them"""
 
 
 @dataclass
@@ -44,8 +48,8 @@ class Report:
     trajectories: list[Trajectory]
     runs: list[TrainingRun]
     path: PathModel | None
-    visits: np.ndarray | None
-    """(cells,) of the training, along the path"""
+    visits: np.ndarray
+    """(cells,) steps of the training along the path, or (0,) where they were not counted"""
     places: np.ndarray
     """(steps,) on the path, of the evaluated episodes"""
 
@@ -63,44 +67,40 @@ def write_page(file: Path, report: Report) -> None:
     results = report.results
     out_of = len(results["trained"]["milestones"])
     drawn = dict.fromkeys(("curves", "rewards", "checkpoints"))
-    if any("fresh_episode/milestones" in row for run in report.runs for row in run.rows):
-        drawn["curves"] = figures.learning_curves(report.runs, out_of)
+    if report.runs:
         drawn["rewards"] = figures.reward_parts(report.runs[0])
-    if results["checkpoints"]:
+    if report.runs and out_of:
+        drawn["curves"] = figures.learning_curves(report.runs, out_of)
+    if results["checkpoints"] and out_of:
         drawn["checkpoints"] = figures.over_training(results["checkpoints"], out_of)
     strip = figures.film_strip(report.path, report.visits, report.places) if report.path else []
     page = environment.get_template("page.html").render(
         results=results,
         out_of=out_of,
-        agents=("trained", *results["improvement_over"]),
+        agents=("trained", *MINDLESS),
+        mindless=MINDLESS,
         buttons=BUTTONS,
         drawn=drawn,
         strip=strip,
-        has_visits=report.visits is not None,
-        runs=report.runs,
+        has_visits=report.visits.any(),
+        keys=figures.line_keys(report.runs),
         smoothed=figures.SMOOTHED_ROLLOUTS,
         players=[player(t) for t in report.trajectories],
     )
-    write_whole(file, page.encode())
+    write_whole(file, page.encode(errors="backslashreplace"))
 
 
 def player(trajectory: Trajectory) -> dict:
     """Return what the page's player needs: sheets of pictures, and what stands beside each."""
     moments = trajectory.moments
-    goals, shown = [], []
-    for moment in moments:
-        if moment.goal is None:
-            continue
-        known = next((i for i, goal in enumerate(goals) if np.array_equal(goal, moment.goal)), None)
-        if known is None:
-            known = len(goals)
-            goals.append(moment.goal)
-        shown.append(known)
+    goals = {m.goal.tobytes(): m.goal for m in moments if m.goal is not None}
+    numbers = {content: number for number, content in enumerate(goals)}
     rows = np.linspace(0, len(moments) - 1, min(STILLS, len(moments))).astype(int)
     return {
         "name": trajectory.name,
+        "milestones": trajectory.milestones,
         "screens": sheet([moment.screen for moment in moments]),
-        "goals": sheet(goals) if goals else None,
+        "goals": sheet(list(goals.values())) if goals else None,
         "stills": [(int(row), sheet([moments[row].screen])) for row in rows],
         "reached": trajectory.reached,
         "data": {
@@ -110,7 +110,7 @@ def player(trajectory: Trajectory) -> dict:
             "buttons": BUTTONS,
             "actions": [moment.action for moment in moments],
             "chances": [round(chance, 3) for chance in trajectory.chances],
-            "goals": shown,
+            "goals": [numbers[m.goal.tobytes()] for m in moments if m.goal is not None],
             "places": [round(moment.place, 4) for moment in moments] if goals else [],
         },
     }
@@ -125,11 +125,13 @@ def sheet(pictures: list[np.ndarray]) -> str:
     for i, picture in enumerate(pictures):
         row, column = divmod(i, columns)
         whole[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
-    shades, indices = np.unique(whole, return_inverse=True)
+    shades = np.flatnonzero(np.bincount(whole.ravel(), minlength=256)).astype(np.uint8)
     image = Image.fromarray(whole)
     options = {}
     if len(shades) <= 16:
-        image = Image.fromarray(indices.reshape(whole.shape).astype(np.uint8), "P")
+        numbers = np.zeros(256, dtype=np.uint8)
+        numbers[shades] = np.arange(len(shades))
+        image = Image.frombytes("P", image.size, numbers[whole].tobytes())
         image.putpalette(np.repeat(shades, 3).tobytes())
         options = {"bits": 2 if len(shades) <= 4 else 4}
     buffer = io.BytesIO()
@@ -137,8 +139,20 @@ def sheet(pictures: list[np.ndarray]) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def read_run(folder: Path) -> TrainingRun:
-    """Read a training's metrics. Raises ValueError where it has none."""
+def read_runs(folders: Sequence[Path]) -> list[TrainingRun]:
+    """Read trainings' metrics; each is named by what its folder's name does not share with others.
+
+    Raises ValueError where there are none.
+    """
+    common = os.path.commonpath([folder.absolute() for folder in folders])
+    names = [os.path.relpath(folder.absolute(), common) for folder in folders]
+    if len(folders) == 1:
+        names = [str(folders[0])]
+    return [TrainingRun(n, read_rows(f)) for n, f in zip(names, folders, strict=True)]
+
+
+def read_rows(folder: Path) -> list[dict[str, float]]:
+    """Read a training's metrics.jsonl. Raises ValueError where it has none."""
     file = folder / "metrics.jsonl"
     if not file.is_file():
         raise ValueError(
@@ -147,9 +161,9 @@ def read_run(folder: Path) -> TrainingRun:
     try:
         lines = file.read_text().split("\n")[:-1]  # what a crash has cut off has no end
         rows = [json.loads(line) for line in lines]
-        [row["env_steps"] for row in rows]
+        [float(row["env_steps"]) for row in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"expected a training's figures, a JSON object a line, in {file}: {error!r}"
         ) from error
-    return TrainingRun(str(folder), rows)
+    return rows

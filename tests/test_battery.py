@@ -301,7 +301,7 @@ def test_a_training_state_of_another_version_names_file_and_cure(args, game):
         content = load_checkpoint(path, "ppo_state")
         envs = content["state_dict"]["ranks"][0]["envs"]
         if where == "archive":
-            envs["archive"]["entries"] = [(old, torch.zeros(0), 0.5)]
+            envs["archive"] = [(old, torch.zeros(0), 0.5)]
         else:
             envs["states"][1] = old
         torch.save(content, path)

@@ -88,8 +88,7 @@ def test_ppo_in_two_processes_resumed_equals_uninterrupted(trained):
     assert len(first["envs"]["states"]) == len(second["envs"]["states"]) == 2  # of four
     assert not torch.equal(first["torch_rng"], second["torch_rng"])
     archives = [
-        {entry[0].numpy().tobytes() for entry in own["envs"]["archive"]["entries"]}
-        for own in state["ranks"]
+        {entry[0].numpy().tobytes() for entry in own["envs"]["archive"]} for own in state["ranks"]
     ]
     assert len(archives[0] & archives[1]) > len(archives[0]) / 2, "what one finds, all know"
     rows = [json.loads(row) for row in (out / "whole" / "metrics.jsonl").read_text().splitlines()]

@@ -5,6 +5,7 @@ runs/screenshots, to be looked at.
 """
 
 import base64
+import html
 import io
 import json
 import os
@@ -14,14 +15,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import evaluate_policy
 import train_with_cnn_reward
 from games.game import BUNDLED_ROM, ROOT
-from report.figures import running_mean
-from report.page import COLUMNS, read_run, sheet
+from report.figures import learning_curves, running_mean
+from report.page import COLUMNS, read_rows, read_runs, sheet
 from tests.tiny_training import ppo_args, write_ppo_artefacts
 
 SCREENSHOTS = ROOT / "runs" / "screenshots"
@@ -83,7 +85,8 @@ def test_the_page_says_what_was_measured(page, results, trained):
     for name, found in results["trained"]["milestones"].items():
         share = f"{100 * found['share_of_episodes']:.0f}%, step"
         assert re.search(rf"\d+\. {name} {share if found['share_of_episodes'] else 'never'}", text)
-    for told in (results["provenance"]["command"], "torch", "patience_steps", *map(str, trained)):
+    provenance = results["provenance"]
+    for told in (provenance["command"], provenance["revision"], "patience_steps", "seed0", "seed1"):
         assert told in text, told
     assert page.count("<canvas") == 3
 
@@ -112,17 +115,55 @@ def test_what_is_not_there_is_said(args, tmp_path):
     with pytest.raises(ValueError, match=r"expected a training's metrics in .*metrics.jsonl"):
         evaluate_policy.main(replace(args, runs=(tmp_path,)))
     (tmp_path / "metrics.jsonl").write_text('{"env_steps": 8}\n{"env_st')
-    assert read_run(tmp_path).rows == [{"env_steps": 8}]
+    assert read_rows(tmp_path) == [{"env_steps": 8}]
     (tmp_path / "metrics.jsonl").write_text("[]\n")
     with pytest.raises(ValueError, match="expected a training's figures"):
-        read_run(tmp_path)
+        read_runs([tmp_path])
+    shutil.copy(args.policy, tmp_path)
+    for path in args.policy.parent.glob("path_*.pkl"):
+        shutil.copy(path, tmp_path)
+    own = replace(args, policy=tmp_path / args.policy.name, runs=(), checkpoints=(), steps=4)
+    evaluate_policy.main(replace(own, out=tmp_path / "out"))  # not asked for: a note
+    assert "Milestones of training" not in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_game_without_milestones_has_a_page(args, tmp_path, monkeypatch):
     find = evaluate_policy.find_game
     monkeypatch.setattr(evaluate_policy, "find_game", lambda rom: replace(find(rom), milestones=()))
     evaluate_policy.main(replace(args, steps=10, out=tmp_path, runs=(), checkpoints=()))
-    assert "A game without known milestones" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "A game without known milestones" in page and "Compared" not in page
+
+
+def test_names_are_shown_as_they_are(trained, args, tmp_path):
+    """As of folders that are called like tags, or mathematics."""
+    names = ['a"><script>alert(1)</script>&', "x $a$ $\\foo$", "_hidden", "n" * 120]
+    folders = [tmp_path / name.replace("/", "∕") for name in names]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copy(trained[0] / "metrics.jsonl", folder)
+    drawn = learning_curves(read_runs(folders), 16)
+    assert drawn.count("<path") > 4 and "<script" not in drawn
+    told = replace(args, runs=tuple(folders), checkpoints=(), steps=4, out=tmp_path / "out")
+    evaluate_policy.main(told)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script>alert" not in page
+    for folder in folders:
+        assert html.escape(folder.name) in page or folder.name in html.unescape(page)
+
+
+def test_a_policy_of_before_has_a_page(args, tmp_path):
+    """It does not say with what it was trained, nor where agents were."""
+    policy = torch.load(args.policy, weights_only=True)
+    for name in ("visits", "settings", "provenance"):
+        del policy[name]
+    torch.save(policy, tmp_path / "policy.pkl")
+    for path in args.policy.parent.glob("path_*.pkl"):
+        shutil.copy(path, tmp_path)
+    told = replace(args, policy=tmp_path / "policy.pkl", runs=(), checkpoints=(), steps=4)
+    evaluate_policy.main(replace(told, out=tmp_path / "out"))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Filled: in training" not in page and "Training, its last sitting" not in page
 
 
 def test_a_sheet_keeps_every_pixel():
@@ -165,18 +206,21 @@ def test_a_browser_shows_it(args, page, width, scheme):
         embedded = "[...document.querySelectorAll('svg image')].map((i) => i.getBBox().width)"
         assert len(strip := tab.evaluate(embedded)) == 4 and all(strip)
 
-        slider, shown = tab.locator("input").first, "document.querySelector('canvas').toDataURL()"
-        output, before = tab.locator("output").first, tab.evaluate(shown)
+        player = tab.locator(".player").filter(has=tab.locator("button[data-step]")).first
+        slider, output, button = (player.locator(s) for s in ("input", "output", "[data-step]"))
+        button, shown = button.first, "player => player.querySelector('canvas').toDataURL()"
+        before = player.evaluate(shown)
         slider.press("End")
-        assert "step 44: " in output.inner_text() and tab.evaluate(shown) != before
+        assert "step 44: " in output.inner_text() and player.evaluate(shown) != before
         slider.press("ArrowLeft")
         assert "step 43: " in output.inner_text() and "probability 0." in output.inner_text()
-        tab.locator("button[data-step]").first.click()
-        data = json.loads(tab.locator("script[type='application/json']").first.inner_text())
-        step = int(tab.locator("button[data-step]").first.get_attribute("data-step"))
+        button.click()
+        data = json.loads(player.locator("script").inner_text())
+        step = int(button.get_attribute("data-step"))
         assert f"step {step}: {data['buttons'][data['actions'][step]]}" in output.inner_text()
-        tab.locator(".play").first.click()
-        tab.wait_for_function(f"document.querySelector('input').value > {step + 1}")
+        slider.press("Home")
+        player.locator(".play").click()
+        expect(output).to_contain_text("step 2: ")
 
         paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", paper))) > 384) == (scheme == "light")

@@ -40,8 +40,17 @@ def test_the_probability_of_improvement_is_the_mann_whitney_statistic():
 
 
 def test_samples_are_drawn_from_one_by_one():
-    """Strata keep their sizes: what is constant in each stays so, however few there are."""
-    difference = bootstrap_interval(
-        np.full(3, 5.0), np.full(7, 2.0), statistic=lambda a, b: a.mean(-1) - b.mean(-1)
-    )
-    assert difference == [3.0, 3.0]
+    """Strata keep their sizes and their values."""
+
+    def strata(ours, theirs):
+        assert ours.shape[1] == 3 and theirs.shape[1] == 7
+        return ours.max(axis=1) - theirs.min(axis=1)
+
+    low, high = bootstrap_interval(np.array([5.0, 6, 6]), np.full(7, 2.0), statistic=strata)
+    assert (low, high) == (3.0, 4.0)  # in one of 27 draws all are 5
+
+
+def test_many_episodes_fit_into_memory():
+    values = np.arange(200) % 17
+    low, high = bootstrap_interval(values, values, statistic=probability_of_improvement)
+    assert 0.4 < low < 0.5 < high < 0.6

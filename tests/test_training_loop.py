@@ -324,12 +324,21 @@ def test_tensorboard_shows_play_places_and_what_was_earned(args):
         assert gif.format == "GIF" and gif.size == (160 + 4 + 160, 144 + 14)
     places = log.Histograms("rollout/places")
     assert len(places) == 4 and places[0].histogram_value.num == 4 * 8
-    for row in map(json.loads, (args.out / "metrics.jsonl").read_text().splitlines()):
+    rows = [json.loads(row) for row in (args.out / "metrics.jsonl").read_text().splitlines()]
+    for row in rows:
         parts = [row[f"return/{name}"] for name in ("progress", "novelty", "time")]
         assert sum(parts) == pytest.approx(row["rollout/return"], abs=1e-5)
         assert parts[1] > 0 > parts[2]
     visits = load_policy(args.out / "policy_final.pkl")[1]["visits"]
-    assert len(visits) == 50 and 0 < sum(visits) <= 4 * 4 * 8
+    sure = sum(row["rollout/sure_share"] for row in rows) * 4 * 8
+    assert len(visits) == 50 and sum(visits) == pytest.approx(sure)
+
+
+def test_places_are_counted_where_they_are_the_reward(args):
+    """A frame's score is none."""
+    score = replace(args, reward_model=args.reward_model.with_name("reward_resnet34.pkl"))
+    training_script.main(replace(score, iterations=2))
+    assert sum(load_policy(args.out / "policy_final.pkl")[1]["visits"]) == 0
 
 
 def test_an_episode_that_gains_nothing_is_cut(args):
