@@ -13,6 +13,7 @@ already. PPO is run in the demo's settings, on the path. Prints JSON.
 import quiet_threads  # noqa: F401
 
 import json
+import math
 import os
 import tempfile
 import time
@@ -124,7 +125,9 @@ def measure_tokenizer(args: Args, out: Path) -> dict:
     """Time stage 1A."""
     flags = stage_args(args, "pretrain", args.small, out)
     runs, device = open_runs(flags.data), pick_device(args.device)
-    config = TokenizerConfig(flags.widths, flags.latent_channels, flags.grey, flags.half_size)
+    config = TokenizerConfig(
+        flags.width, flags.depth, flags.latent_channels, flags.grey, flags.half_size
+    )
     tokenizer = Tokenizer(config).to(device)
     lpips = PerceptualDistance(flags.lpips_net, flags.lpips_weights).to(device)
     for model in (tokenizer, lpips) if flags.channels_last else ():
@@ -136,7 +139,8 @@ def measure_tokenizer(args: Args, out: Path) -> dict:
         images = tokenizer.preprocess(frames)
         with autocast(device, flags.precision):
             output = model(images)
-            distance = lpips(output, images).float().mean()
+            some = math.ceil(len(images) * flags.lpips_share)
+            distance = lpips(output[:some], images[:some]).float().mean()
             mse = F.mse_loss(output.float(), images)
             return mse_rms(mse) + flags.lpips_weight * lpips_rms(distance)
 

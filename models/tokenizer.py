@@ -1,4 +1,9 @@
-"""The tokenizer (stage 1A): an autoencoder from a frame to latents on the 9×10 walking grid."""
+"""The tokenizer (stage 1A): an autoencoder from a frame to latents on the 9×10 walking grid.
+
+A Game Boy's screen is made of few tiles: 36,900 walking tiles on waystone's screens are of 587
+kinds. So the first convolution takes a whole walking tile, what follows works on tiles, and the
+latents of a tile depend on it alone, wherever it is. The decoder sees its neighbours, too.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.blocks import GRID, ResBlock, downsampler, frames_to_images, norm
+from models.blocks import FRAME_SHAPE, GRID, frames_to_images
 from models.checkpoint import load_model
 
 
@@ -15,8 +20,10 @@ from models.checkpoint import load_model
 class TokenizerConfig:
     """What it takes to rebuild a tokenizer or its encoder."""
 
-    #: Channels of each stride-2 stage, full size first; `half_size` does without the first.
-    widths: tuple[int, ...] = (32, 64, 128, 192)
+    #: Channels of a tile between its pixels and its latents.
+    width: int = 512
+    #: Blocks of the encoder, and of the decoder.
+    depth: int = 2
     #: D: channels of the latents (B, D, 9, 10).
     latent_channels: int = 16
     #: See one channel instead of RGB (the Game Boy has four greys).
@@ -25,11 +32,9 @@ class TokenizerConfig:
     half_size: bool = False
 
     def __post_init__(self):
-        self.widths = tuple(self.widths)
-        if len(self.widths) != 4 or min(self.widths) < 1 or self.latent_channels < 1:
+        if min(self.width, self.depth, self.latent_channels) < 1:
             raise ValueError(
-                f"expected 4 positive widths and latent channels, "
-                f"got {self.widths} and {self.latent_channels}"
+                f"expected a width, depth and latent channels of 1 or more, got {self}"
             )
 
     @property
@@ -38,9 +43,44 @@ class TokenizerConfig:
         return 1 if self.grey else 3
 
     @property
-    def stages(self) -> tuple[int, ...]:
-        """Widths of the stages in use."""
-        return self.widths[1:] if self.half_size else self.widths
+    def tile(self) -> int:
+        """Side in pixels of a tile of the grid in these images."""
+        return FRAME_SHAPE[0] // GRID[0] // (2 if self.half_size else 1)
+
+
+class TileBlock(nn.Module):
+    """Tiles plus what an MLP makes of them, (B, 9, 10, width): a block of ConvNeXt (Liu et al.,
+    2022), which in the encoder does without the depthwise convolution over the neighbours."""
+
+    def __init__(self, width: int, sees_neighbours: bool):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.mix = None
+        if sees_neighbours:
+            self.mix = nn.Conv2d(width, width, 3, padding=1, groups=width)
+            nn.init.dirac_(self.mix.weight, groups=width)
+            nn.init.zeros_(self.mix.bias)
+        self.layers = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(x)
+        if self.mix is not None:
+            y = self.mix(y.movedim(-1, 1)).movedim(1, -1)
+        return x + self.layers(y)
+
+
+def tile_network(
+    inputs: int, outputs: int, config: TokenizerConfig, sees_neighbours: bool
+) -> nn.Sequential:
+    """Return a network of tiles (B, 9, 10, inputs) → (B, 9, 10, outputs)."""
+    width = config.width
+    blocks = (TileBlock(width, sees_neighbours) for _ in range(config.depth))
+    last = nn.Linear(width, outputs)
+    return nn.Sequential(nn.Linear(inputs, width), *blocks, nn.LayerNorm(width), nn.SiLU(), last)
 
 
 class Encoder(nn.Module):
@@ -50,8 +90,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.latent_shape = (config.latent_channels, *GRID)
-        self.trunk = downsampler(config.channels, config.stages)
-        self.head = nn.Conv2d(config.stages[-1], config.latent_channels, 1)
+        pixels = config.channels * config.tile**2
+        self.tiles = tile_network(pixels, config.latent_channels, config, sees_neighbours=False)
 
     def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 144, 160, 3) uint8 → (B, C, H, W) float32 in [0, 1]."""
@@ -59,7 +99,8 @@ class Encoder(nn.Module):
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) in [0, 1] → latents (B, D, 9, 10) in [-1, 1]."""
-        return torch.tanh(self.head(self.trunk(images)))
+        tiles = F.pixel_unshuffle(images, self.config.tile).movedim(1, -1)
+        return torch.tanh(self.tiles(tiles)).movedim(-1, 1)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 144, 160, 3) uint8 → latents (B, D, 9, 10) in [-1, 1]."""
@@ -73,16 +114,8 @@ class Tokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        stages = config.stages[::-1]
-        layers: list[nn.Module] = [nn.Conv2d(config.latent_channels, stages[0], 1)]
-        for width, next_width in zip(stages, (*stages[1:], stages[-1] // 2), strict=True):
-            layers += [
-                ResBlock(width),
-                nn.Upsample(scale_factor=2, mode="nearest"),
-                nn.Conv2d(width, next_width, 3, padding=1),
-            ]
-        out = nn.Conv2d(next_width, config.channels, 3, padding=1)
-        self.decoder = nn.Sequential(*layers, norm(next_width), nn.SiLU(), out)
+        pixels = config.channels * config.tile**2
+        self.tiles = tile_network(config.latent_channels, pixels, config, sees_neighbours=True)
         self.mask_colour = nn.Parameter(torch.full((config.channels, 1, 1), 0.5))
 
     def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
@@ -95,7 +128,8 @@ class Tokenizer(nn.Module):
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents (B, D, 9, 10) → images (B, C, H, W), about [0, 1] but not clamped."""
-        return self.decoder(latents)
+        tiles = self.tiles(latents.movedim(1, -1))
+        return F.pixel_shuffle(tiles.movedim(-1, 1), self.config.tile)
 
     def forward(self, images: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
         """Reconstruct images (B, C, H, W), seeing them without their `hidden` tiles.

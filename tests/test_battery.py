@@ -220,7 +220,7 @@ def test_a_save_that_does_not_load_is_named_with_a_cure(game, tmp_path):
 def args(game, tmp_path):
     """A training that takes seconds."""
     torch.manual_seed(0)
-    config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
+    config = TokenizerConfig(width=8, depth=1, latent_channels=4, grey=True, half_size=True)
     encoder = Encoder(config).state_dict()
     save_checkpoint(tmp_path / "encoder.pkl", "encoder", config, encoder)
     config = RewardModelConfig("small", grey=True, half_size=True)
@@ -269,7 +269,7 @@ def test_training_and_evaluation_begin_with_the_save(args, game, tmp_path, capsy
 
 def test_a_policys_beginning_is_that_of_its_training(game, tmp_path):
     save = make_save()
-    config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
+    config = TokenizerConfig(width=8, depth=1, latent_channels=4, grey=True, half_size=True)
     start = Start(Movie(np.array([0, 1, 2], np.uint8), 12, 4), battery=save)
     path = tmp_path / "policy.pkl"
     save_policy(

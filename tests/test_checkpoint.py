@@ -133,7 +133,7 @@ def test_a_path_that_does_not_fit_is_refused(tmp_path, config):
 
 
 def test_a_policy_that_does_not_fit_is_refused(tmp_path):
-    path, encoder = tmp_path / "policy.pkl", Encoder(TokenizerConfig(widths=(8, 8, 8, 8)))
+    path, encoder = tmp_path / "policy.pkl", Encoder(TokenizerConfig(width=8, depth=1))
     policy = ActorCritic(ActorCriticConfig(hidden=8), encoder)
     encoder_config, weights = asdict(encoder.config), policy.state_dict()
     for config, extras, reason in (

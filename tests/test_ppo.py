@@ -102,7 +102,7 @@ def test_novelty_falls_with_visits_and_survives_a_restart():
 @pytest.fixture(params=[False, True], ids=["feedforward", "gru"])
 def policy(request):
     torch.manual_seed(0)
-    encoder = Encoder(TokenizerConfig(widths=(4, 4, 4, 8), grey=True, half_size=True))
+    encoder = Encoder(TokenizerConfig(width=8, depth=1, grey=True, half_size=True))
     return ActorCritic(ActorCriticConfig(hidden=16, gru=request.param), encoder)
 
 

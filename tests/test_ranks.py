@@ -122,7 +122,7 @@ def test_all_stop_when_one_is_stopped_and_what_was_saved_is_whole(inputs, tmp_pa
     flags = (
         f"--data {inputs[0]} --out {tmp_path} --epochs 100000 --steps-per-epoch 5 --batch-size 4"
     )
-    flags += " --grey --half-size --widths 8 8 8 8 --lpips-weight 0 --device cpu"
+    flags += " --grey --half-size --width 8 --depth 1 --lpips-weight 0 --device cpu"
     process = torchrun(ROOT / "pretrain_visual.py", *flags.split())
     state = tmp_path / "runs" / "pretrain_visual" / "tokenizer_state.pkl"
     while not state.exists() and process.poll() is None:

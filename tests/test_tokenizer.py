@@ -14,10 +14,9 @@ from models.perceptual import PerceptualDistance, load_trunk
 from models.tokenizer import Tokenizer, TokenizerConfig, load_encoder, load_tokenizer
 from tests.synthetic_runs import walk_frames
 
-SMALL = (8, 8, 16, 16)
 CONFIGS = [
-    TokenizerConfig(widths=SMALL),
-    TokenizerConfig(widths=SMALL, latent_channels=5, grey=True, half_size=True),
+    TokenizerConfig(width=16),
+    TokenizerConfig(width=16, latent_channels=5, grey=True, half_size=True),
 ]
 
 
@@ -81,6 +80,17 @@ def test_hidden_tiles_do_not_reach_the_encoder():
     assert torch.equal(tokenizer(images, hidden), tokenizer(changed, hidden))
     changed[:, :, 31] = 0.1
     assert not torch.equal(tokenizer(images, hidden), tokenizer(changed, hidden))
+
+
+def test_latents_of_a_tile_depend_on_it_alone_wherever_it_is():
+    torch.manual_seed(0)
+    encoder = Tokenizer(CONFIGS[1]).encoder
+    frames = random_frames(1)
+    moved = frames.roll((32, -16), dims=(1, 2))
+    torch.testing.assert_close(encoder(moved), encoder(frames).roll((2, -1), dims=(2, 3)))
+    other = random_frames(1, seed=1)
+    other[:, 16:32, 48:64] = frames[:, 16:32, 48:64]
+    torch.testing.assert_close(encoder(other)[..., 1, 3], encoder(frames)[..., 1, 3])
 
 
 def test_reconstruction_error_falls_on_a_few_frames():

@@ -28,7 +28,8 @@ def visual_args(data: Path, out: Path, **changes) -> pretrain_visual.Args:
         "steps_per_epoch": 3,
         "grey": True,
         "half_size": True,
-        "widths": (8, 8, 8, 8),
+        "width": 8,
+        "depth": 1,
         "dynamics_width": 16,
         "dynamics_depth": 1,
         "lpips_weight": 0.0,
@@ -57,7 +58,7 @@ def write_ppo_artefacts(directory: Path) -> Path:
     )
     save_path(directory / "reward_path.pkl", fit_path([run]))
     torch.manual_seed(0)
-    config = TokenizerConfig(widths=(4, 4, 8, 8), latent_channels=4, grey=True, half_size=True)
+    config = TokenizerConfig(width=8, depth=1, latent_channels=4, grey=True, half_size=True)
     encoder = Encoder(config).state_dict()
     save_checkpoint(directory / "pretrained_encoder.pkl", "encoder", config, encoder)
     config = RewardModelConfig("small", grey=True, half_size=True)
