@@ -177,6 +177,7 @@ class PathModel:
             cells.new_zeros(self.num_cells).scatter_reduce(0, cells, last, "amax")
             for last in (limit // self.bins_a_cell, told_limit // self.bins_a_cell)
         )
+        self.heard = self._heard() // self.bins_a_cell
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -187,6 +188,18 @@ class PathModel:
         """Return a copy with another config, or other tensors (TENSORS)."""
         kept = [tensors.get(name, getattr(self, name)) for name in TENSORS]
         return PathModel(config or self.config, *kept, self.pictures)
+
+    def _heard(self) -> torch.Tensor:
+        """Return the last bin that counts by what a run was told before each of its moments,
+        (moments,): of texts that others show, too."""
+        tells = (self.texts[self.shows] > TELLING) & self.common[self.shows]
+        counts = torch.where(tells, self.told_limit[self.bins[self.shows]], 0).tolist()
+        following, heard = self.following.tolist(), [0] * len(counts)
+        for moment in self.left.argsort(descending=True).tolist():  # of each run in its order
+            after = following[moment]
+            if after != moment:
+                heard[after] = max(heard[after], heard[moment], counts[moment])
+        return torch.tensor(heard).to(self.bins)
 
     def thumbnails(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the thumbnails of frames (B, 144, 160, 3) uint8: (B, dims) float32."""
@@ -278,33 +291,35 @@ class PathModel:
         return updated / updated.sum(dim=1, keepdim=True)
 
     def watch(
-        self, x: torch.Tensor, at: torch.Tensor, was: torch.Tensor
+        self, x: torch.Tensor, at: torch.Tensor, was: torch.Tensor, told: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Go on along the runs that trajectories follow, at moments `at` (B,), to what they show.
 
         x: (B, dims) thumbnails. Of the moments up to the last goal the first that looks like the
-        frame; if none does, the run waits. It does so, too, at what it showed before, `was` (B,): a
-        text box that closes is no way back. Returns the moments, and whether one of them looks like
-        the frame, both (B,).
+        frame, with nothing told before it that counts beyond cell `told` (B,): after a talk a room
+        looks as before it. If none does, the run waits. It does so, too, at what it showed before,
+        `was` (B,): a text box that closes is no way back. Returns the moments, and whether one of
+        them looks like the frame, both (B,).
         """
         ahead = [at]
         for _ in range(GOALS[-1]):
             ahead.append(self.following[ahead[-1]])
         ahead = torch.stack([*ahead, was], dim=1)
         apart = (self.bank[self.shows[ahead]] - x[:, None]).square().sum(dim=2)
-        alike = apart < self.config.bandwidth
+        alike = (apart < self.config.bandwidth) & (self.heard[ahead] <= told[:, None])
         ahead[:, -1] = at
         first = alike.int().argmax(dim=1, keepdim=True)  # the moment itself, if none is
         return ahead.gather(1, first)[:, 0], alike.any(dim=1)
 
     def choose_run(
-        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor
+        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor, told: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the moment (B,) of a run to follow from a cell `place` (B,) on.
 
-        Of those near the place, in bins up to `up_to` (B,), that are about as near to the present
-        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. Returns too
-        whether the nearest is near enough to say so, (B,).
+        Of those near the place, in bins up to `up_to` (B,), with nothing told before that counts
+        beyond cell `told` (B,), that are about as near to the present frame, thumbnails (B, dims),
+        as the nearest, the one with the fewest left. Returns too whether the nearest is near enough
+        to say so, (B,).
         """
         first = (place * self.bins_a_cell - GUIDE_BINS).clamp(0)
         last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).minimum(up_to + 1)
@@ -313,6 +328,7 @@ class PathModel:
         moments = begin[:, None] + torch.arange(max(1, int((end - begin).max()))).to(begin)
         far = moments >= end[:, None]
         moments = moments.clamp(max=len(self.shows) - 1)
+        far |= self.heard[moments] > told[:, None]
         distance = (self.bank[self.shows[moments]] - x[:, None]).square().sum(dim=2)
         distance = distance.masked_fill(far, torch.inf)
         nearest = distance.amin(dim=1, keepdim=True)

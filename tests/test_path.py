@@ -540,6 +540,27 @@ def test_what_nearly_all_are_told_is_not_passed_untold(told, where, asked):
         assert abs(place[-1] - 40) < 1 if asked else place[-1] <= 35
 
 
+@pytest.mark.parametrize("was_told", [False, True])
+def test_the_guide_leads_from_a_room_to_the_talk_and_only_then_out_again(was_told):
+    """The room looks the same before and after, and runs are laid beside each other loosely."""
+    street, road = ([picture(f"{name} {i}") for i in range(30)] for name in ("street", "road"))
+    talks = [talk(corner, 2) for corner in ("left", "middle", "right")]
+    runs = [np.stack([*street, *some, *some[3::-1], *road]) for some in talks]
+    path = fit_path(runs)
+    limit = path.told_limit.clamp(min=42)
+    path = path.changed(limit=limit, told_limit=limit.where(torch.arange(len(limit)) < 34, 60))
+    follower, room, row = Follower(path, 1), talks[0], torch.tensor([0])
+    came = [*street, *room, *room[3:1:-1]] if was_told else street
+    other = picture("another")
+    apart = path.thumbnails(torch.from_numpy(np.stack([room[1], other]))).diff(dim=0).square().sum()
+    some = float((2 * path.config.bandwidth / apart).sqrt())  # near, and not alike
+    nearly = (room[1] + some * (other.astype(float) - room[1])).round().astype(np.uint8)
+    for frame in [*came, picture("strange"), nearly]:
+        follower.follow(path.thumbnails(torch.from_numpy(frame[None])), row)
+    goal = path.pictures[int(follower.goals[0, 0])]
+    np.testing.assert_array_equal(goal, room[0] if was_told else room[2])
+
+
 @pytest.mark.parametrize(("left_out", "follows"), [(1, True), (12, False)])
 def test_few_moments_prove_what_is_just_beyond_an_untold_text(told, left_out, follows):
     """A talk that one was too quick to be seen at happens once; what is far beyond takes more."""
