@@ -85,6 +85,12 @@ class Args(TrainingArgs):
     """its layers"""
 
 
+def tokenizer_config(args: Args) -> TokenizerConfig:
+    """Return the tokenizer that the flags mean."""
+    sizes = args.width, args.depth, args.latent_channels
+    return TokenizerConfig(*sizes, args.grey, args.half_size)
+
+
 def state_paths(args: Args) -> list[Path]:
     """Return what a continued training goes on from: the tokenizer's state, the dynamics'."""
     return [args.out / LOG_DIR / f"{model}_state.pkl" for model in ("tokenizer", "dynamics")]
@@ -104,9 +110,7 @@ def main(args: Args) -> dict:
 
     Raises ValueError for settings that cannot be, FileNotFoundError when there are no frames.
     """
-    config = TokenizerConfig(
-        args.width, args.depth, args.latent_channels, args.grey, args.half_size
-    )
+    config = tokenizer_config(args)
     dynamics_config = DynamicsConfig(
         config.latent_channels,
         args.dynamics,

@@ -37,7 +37,7 @@ from games.game import find_game
 from models.blocks import RunningRMS
 from models.perceptual import PerceptualDistance
 from models.reward_model import RewardModel, RewardModelConfig, bradley_terry_loss
-from models.tokenizer import Tokenizer, TokenizerConfig
+from models.tokenizer import Tokenizer
 from training import TrainingArgs, autocast, event_log, pick_device
 
 #: Rollouts with their updates, after one that warms up.
@@ -125,10 +125,7 @@ def measure_tokenizer(args: Args, out: Path) -> dict:
     """Time stage 1A."""
     flags = stage_args(args, "pretrain", args.small, out)
     runs, device = open_runs(flags.data), pick_device(args.device)
-    config = TokenizerConfig(
-        flags.width, flags.depth, flags.latent_channels, flags.grey, flags.half_size
-    )
-    tokenizer = Tokenizer(config).to(device)
+    tokenizer = Tokenizer(pretrain_visual.tokenizer_config(flags)).to(device)
     lpips = PerceptualDistance(flags.lpips_net, flags.lpips_weights).to(device)
     for model in (tokenizer, lpips) if flags.channels_last else ():
         model.to(memory_format=torch.channels_last)

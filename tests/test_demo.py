@@ -8,7 +8,7 @@ import pytest
 
 import demo
 import train_reward_model
-from benchmarks import ablations, path_truth
+from benchmarks import ablations, path_truth, probes, tokenizers
 from data.demo import render_videos
 from data.demo.layouts import Layout
 from data.frames import find_runs
@@ -74,6 +74,15 @@ def test_its_artefacts_serve_the_benchmarks(out, tmp_path, monkeypatch):
     assert (tmp_path / "ablations.png").stat().st_size > 0
     with pytest.raises(ValueError, match=r"expected --only from full, .*, got none"):
         ablations.main(replace(args, only="none"))
+
+    changed = tokenizers.main(tokenizers.Args(out, seconds=0.5, only="as-it-is,no-lpips,full-size"))
+    assert all(row["steps"] > 0 and row["psnr_db"] > 3 for row in changed.values())
+    with pytest.raises(ValueError, match=r"expected --only from as-it-is, .*, got none"):
+        tokenizers.main(tokenizers.Args(out, only="none"))
+    read = probes.main(probes.Args(artefacts=out, every=3))
+    assert list(read) == ["map", "facing", "battle", "milestones", "letters"]
+    assert read["map"]["pixels"] > read["map"]["most frequent"]
+    assert read["letters"]["pixels"] > 0.8
 
     policy = out / "checkpoints" / "policy_final.pkl"
     picture = tmp_path / "truth.png"

@@ -1,0 +1,216 @@
+"""Ask what can be read from an encoder's latents by one linear layer, on runs it never saw.
+
+With the artefacts of a demo in runs/demo, a few minutes:
+
+    uv run python -m benchmarks.probes
+    uv run python -m benchmarks.probes --game emberwick --artefacts runs/demo-emberwick
+
+Recorded play is replayed, and the game's RAM tells map, facing, battle and milestones; the letters
+of a text box are told by their pixels. A linear classifier (softmax, a little weight decay) is
+fitted on the runs that the encoder was trained on. Beside the latents stand the pixels that the
+encoder sees, a random encoder of the same shape, and the most frequent answer.
+"""
+
+import quiet_threads  # noqa: F401
+
+import importlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from emurust import VecGameBoy
+from torch import nn
+from tqdm import tqdm
+
+import demo
+from cli import Count, run_script
+from data.demo.prepare import find_movies
+from data.frames import find_runs, split_runs
+from files import write_json
+from games.movie import play, read_movie
+from games.player import BATTLE, TEXT, WORLD
+from models.tokenizer import Encoder, load_encoder
+
+#: A text box's letters, in rows and columns of 8 pixels: what lies within its frame.
+ROWS, COLUMNS = range(13, 17), range(1, 19)
+#: A letter that the training runs show less often is not asked for.
+LEAST = 20
+NOWHERE = -1
+
+
+@dataclass
+class Args:
+    game: Literal["waystone", "emberwick"] = "waystone"
+    """the bundled game"""
+    artefacts: Path = Path("runs/demo")
+    """folder of a demo of it: frames (for the split by run) and encoder"""
+    every: Count = 1
+    """use every so many frames of a run"""
+    out: Path | None = None
+    """also write the figures as JSON to this file"""
+
+
+@dataclass
+class Screens:
+    """What runs show, and what is true of it."""
+
+    frames: torch.Tensor
+    """(T, 144, 160, 3) uint8"""
+    truth: dict[str, torch.Tensor]
+    """(T,) int64 each, NOWHERE where the question makes no sense"""
+    letters: torch.Tensor
+    """(T, rows, columns) int64, sums of 8×8 pixels; NOWHERE without a text box"""
+
+
+def replay(args: Args, names: set[str]) -> Screens:
+    """Replay the recorded runs of these names, reading RAM at each frame."""
+    rom, read = (
+        demo.rom(args.game).read_bytes(),
+        importlib.import_module(f"games.{args.game}.player").read_state,
+    )
+    frames, truth, letters = [], {name: [] for name in QUESTIONS}, []
+    for movie in find_movies(demo.movies(args.game)):
+        if movie.stem not in names:
+            continue
+        emulator = VecGameBoy(rom, 1)
+        obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
+        emulator.reset(obs)
+        for step, _ in enumerate(play(emulator, read_movie(movie).frames(), obs)):
+            if step % args.every:
+                continue
+            state = read(emulator)
+            frames.append(torch.from_numpy(obs[0].copy()))
+            for name, answer in QUESTIONS.items():
+                truth[name].append(answer(state))
+            letters.append(letters_of(obs[0, ..., 0]) if state.mode == TEXT else None)
+    nothing = np.full((len(ROWS), len(COLUMNS)), NOWHERE)
+    return Screens(
+        torch.stack(frames),
+        {name: torch.tensor(answers) for name, answers in truth.items()},
+        torch.from_numpy(np.stack([nothing if some is None else some for some in letters])),
+    )
+
+
+#: What is asked of a whole screen, by what RAM says; a foe hides the map, a menu who looks where.
+QUESTIONS = {
+    "map": lambda state: state.map if state.mode == WORLD else NOWHERE,
+    "facing": lambda state: state.facing if state.mode == WORLD else NOWHERE,
+    "battle": lambda state: int(state.mode == BATTLE),
+    "milestones": lambda state: state.milestones.bit_count(),
+}
+
+
+def letters_of(screen: np.ndarray) -> np.ndarray:
+    """Return a number for each picture of 8×8 pixels where letters stand, (rows, columns) int64."""
+    squares = screen.reshape(18, 8, 20, 8).swapaxes(1, 2)[np.ix_(ROWS, COLUMNS)]
+    return np.array([[zlib.crc32(square.tobytes()) for square in row] for row in squares])
+
+
+def fit(x: torch.Tensor, y: torch.Tensor) -> nn.Module:
+    """Fit a softmax layer to features x (N, dims), of unit spread, and classes y (N,) by L-BFGS."""
+    layer = nn.Linear(x.shape[1], int(y.max()) + 1)
+    nn.init.zeros_(layer.weight)
+    optimizer = torch.optim.LBFGS(
+        layer.parameters(), max_iter=150, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        total = F.cross_entropy(layer(x), y) + 1e-4 * layer.weight.square().sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return layer
+
+
+def accuracy(
+    train: tuple[torch.Tensor, torch.Tensor], val: tuple[torch.Tensor, torch.Tensor]
+) -> float:
+    """Return the share of right answers on val, (features (N, dims), answers (N,)), of a probe
+    fitted to train."""
+    (x, y), (x_val, y_val) = train, val
+    mean, spread = x.mean(dim=0), x.std(dim=0)
+    x, x_val = ((part - mean) / spread.clamp_min(1e-3) for part in (x, x_val))
+    classes, y = y.unique(return_inverse=True)
+    with torch.no_grad():
+        answers = classes[torch.enable_grad()(fit)(x, y)(x_val).argmax(dim=1)]
+    return float((answers == y_val).float().mean())
+
+
+def views(encoder: Encoder, screens: Screens) -> dict[str, torch.Tensor]:
+    """Return what is read from, each (T, dims, 9, 10): latents, pixels, random latents."""
+    torch.manual_seed(0)
+    stranger = Encoder(encoder.config).eval()
+    parts = {"latents": [], "pixels": [], "random encoder": []}
+    with torch.no_grad():
+        for frames in screens.frames.split(256):
+            images = encoder.preprocess(frames)
+            parts["latents"].append(encoder.encode(images))
+            parts["pixels"].append(F.pixel_unshuffle(images, encoder.config.tile))
+            parts["random encoder"].append(stranger.encode(images))
+    return {name: torch.cat(some) for name, some in parts.items()}
+
+
+def of_screens(view: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features of whole screens, (N, dims), and answers (N,), where there is one."""
+    asked = answers != NOWHERE
+    return view[asked].flatten(1), answers[asked]
+
+
+def of_letters(
+    view: torch.Tensor, letters: torch.Tensor, known: torch.Tensor, corner: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features of walking tiles, (N, dims), and the letters in one corner of them, (N,)."""
+    rows = [i for i, row in enumerate(ROWS) if row % 2 == corner[0]]
+    columns = [i for i, column in enumerate(COLUMNS) if column % 2 == corner[1]]
+    some = letters[:, rows][:, :, columns]
+    at = [ROWS[i] // 2 for i in rows], [COLUMNS[i] // 2 for i in columns]
+    cells = view[:, :, at[0]][..., at[1]].permute(0, 2, 3, 1)  # (T, rows, columns, dims)
+    asked = torch.isin(some, known)
+    return cells[asked], some[asked]
+
+
+def main(args: Args) -> dict:
+    """Replay, fit, print and return the shares of right answers."""
+    encoder = load_encoder(args.artefacts / "pretrained_encoder.pkl")
+    split = split_runs(find_runs(args.artefacts / "frames"))
+    train, val = (replay(args, {run.name for run in runs}) for runs in split)
+    read = views(encoder, train), views(encoder, val)
+    report: dict[str, dict[str, float]] = {}
+    for name in tqdm(QUESTIONS, unit="question"):
+        answers = train.truth[name], val.truth[name]
+        counted = answers[0][answers[0] != NOWHERE]
+        right = answers[1][answers[1] != NOWHERE] == counted.mode().values
+        report[name] = {"most frequent": float(right.float().mean())}
+        for view in read[0]:
+            both = (of_screens(part[view], some) for part, some in zip(read, answers, strict=True))
+            report[name][view] = accuracy(*both)
+    kinds, counts = train.letters[train.letters != NOWHERE].unique(return_counts=True)
+    blank, known = kinds[counts.argmax()], kinds[counts >= LEAST]
+    known = known[known != blank]
+    report["letters"] = {"most frequent": float(counts[kinds != blank].max() / counts.sum())}
+    for view in read[0]:
+        right = asked = 0
+        for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            both = [
+                of_letters(part[view], screens.letters, known, corner)
+                for part, screens in zip(read, (train, val), strict=True)
+            ]
+            if len(both[0][1]) and (count := len(both[1][1])):
+                right, asked = right + count * accuracy(*both), asked + count
+        report["letters"][view] = right / max(1, asked)
+    print(f"{'':<14}" + "".join(f"{view:>16}" for view in report["map"]))
+    for name, row in report.items():
+        print(f"{name:<14}" + "".join(f"{share:>16.1%}" for share in row.values()))
+    if args.out:
+        write_json(args.out, report)
+    return report
+
+
+if __name__ == "__main__":
+    run_script(main, Args)
