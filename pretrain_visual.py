@@ -5,7 +5,8 @@
         --lr 2e-3 --dynamics-width 64 --dynamics-depth 2 --time-limit-seconds 200   # on 2 CPU cores
 
 Writes pretrained_tokenizer.pkl, pretrained_encoder.pkl (what the policy sees with),
-pretrained_dynamics.pkl, and pretrain_metrics.json with figures from runs that training never saw.
+pretrained_dynamics.pkl, with --action-bits pretrained_latent_actions.pkl, and pretrain_metrics.json
+with figures from runs that training never saw.
 The same command again goes on exactly where it stopped.
 """
 
@@ -13,7 +14,7 @@ import quiet_threads  # noqa: F401
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ from training import (
     pick_device,
 )
 
-HORIZONS_FRAMES = (1, 2, 4, 8)
+HORIZONS_FRAMES = (1, 4, 16)
 CHANGED_PIXELS = 0.01  # a frame has changed when more than this share of its pixels has
 DYNAMICS_TIME_SHARE = 0.25  # of --time-limit-seconds
 NUM_EVAL_FRAMES = 512
@@ -59,9 +60,9 @@ class Args(TrainingArgs):
     """
 
     width: Width = 512
-    """channels of a walking tile in the tokenizer"""
+    """channels of a walking tile in the tokenizer's decoder"""
     depth: Depth = 2
-    """blocks of its encoder, and of its decoder"""
+    """its blocks"""
     latent_channels: Width = 16
     """channels of the latents on the 9x10 grid"""
     lpips_weight: NotNegative = 0.2
@@ -83,6 +84,8 @@ class Args(TrainingArgs):
     """channels of its tokens"""
     dynamics_depth: Depth = 4
     """its layers"""
+    action_bits: Annotated[int, Range(0, 16)] = 0
+    """train a second dynamics model, which is told so many bits of what happened, for as long"""
 
 
 def tokenizer_config(args: Args) -> TokenizerConfig:
@@ -93,12 +96,17 @@ def tokenizer_config(args: Args) -> TokenizerConfig:
 
 def state_paths(args: Args) -> list[Path]:
     """Return what a continued training goes on from: the tokenizer's state, the dynamics'."""
-    return [args.out / LOG_DIR / f"{model}_state.pkl" for model in ("tokenizer", "dynamics")]
+    return [args.out / LOG_DIR / f"{model}_state.pkl" for model in models_of(args)]
+
+
+def models_of(args: Args) -> list[str]:
+    """Return what is trained, one after the other."""
+    return ["tokenizer", "dynamics"] + ["latent_actions"] * (args.action_bits > 0)
 
 
 def products(args: Args) -> list[Path]:
     """Return the files that others read."""
-    models = ("tokenizer", "encoder", "dynamics")
+    models = ("encoder", *models_of(args))
     artefacts = [args.out / f"pretrained_{model}.pkl" for model in models]
     return [*artefacts, args.out / "pretrain_metrics.json"]
 
@@ -118,6 +126,10 @@ def main(args: Args) -> dict:
         args.dynamics_width,
         args.dynamics_depth,
     )
+    dynamics_configs = {"dynamics": dynamics_config}
+    if args.action_bits:
+        with_actions = replace(dynamics_config, action_bits=args.action_bits)
+        dynamics_configs["latent_actions"] = with_actions
     ranks.check_divides("--batch-size", args.batch_size)
     device = pick_device(args.device)
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
@@ -132,7 +144,6 @@ def main(args: Args) -> dict:
 
     torch.manual_seed(args.seed)
     tokenizer = Tokenizer(config).to(device)
-    dynamics = Dynamics(dynamics_config).to(device)
     if args.channels_last:
         tokenizer.to(memory_format=torch.channels_last)
         if lpips is not None:
@@ -153,17 +164,20 @@ def main(args: Args) -> dict:
 
         train_latents = [encode_run(tokenizer.encoder, run) for run in train]
         val_latents = [encode_run(tokenizer.encoder, run) for run in val]
-        spent = train_dynamics(args, dynamics, train_latents, (val, val_latents), writer)
-        skill = evaluate_dynamics(dynamics, val, val_latents, HORIZONS_FRAMES)
-        if ranks.is_first:
-            file = args.out / "pretrained_dynamics.pkl"
-            save_checkpoint(file, "dynamics", dynamics_config, dynamics.state_dict())
-    metrics = {
-        "train_runs": [run.name for run in train],
-        "val_runs": [run.name for run in val],
-        "tokenizer": tokenizer_metrics,
-        "dynamics": spent | {"by_horizon_frames": skill},
-    }
+        metrics = {
+            "train_runs": [run.name for run in train],
+            "val_runs": [run.name for run in val],
+            "tokenizer": tokenizer_metrics,
+        }
+        for name, dynamics_config in dynamics_configs.items():
+            torch.manual_seed(args.seed)
+            dynamics = Dynamics(dynamics_config).to(device)
+            spent = train_dynamics(args, name, dynamics, train_latents, (val, val_latents), writer)
+            skill = evaluate_dynamics(dynamics, val, val_latents, HORIZONS_FRAMES)
+            metrics[name] = spent | {"by_horizon_frames": skill}
+            if ranks.is_first:
+                file = args.out / f"pretrained_{name}.pkl"
+                save_checkpoint(file, "dynamics", dynamics_config, dynamics.state_dict())
     if ranks.is_first:
         write_json(args.out / "pretrain_metrics.json", metrics)
     print_report(metrics)
@@ -300,12 +314,16 @@ def encode_run(encoder: Encoder, run: Run) -> torch.Tensor:
 
 def train_dynamics(
     args: Args,
+    name: str,
     dynamics: Dynamics,
     latents: list[torch.Tensor],
     val: tuple[list[Run], list[torch.Tensor]],
     writer: SummaryWriter,
 ) -> dict:
-    """Stage 1B: predict the next latents. Returns steps, and how long they took."""
+    """Stage 1B: predict the next latents. Returns steps, and how long they took.
+
+    name: of the model, where it logs and saves its state.
+    """
     device = next(dynamics.parameters()).device
     model = torch.compile(dynamics) if args.compile else dynamics
 
@@ -313,7 +331,7 @@ def train_dynamics(
         rng = np.random.default_rng([args.seed, 2, step])
         return (sample_windows(latents, args.batch_size, args.context_frames + 1, rng),)
 
-    _, state = state_paths(args)
+    state = args.out / LOG_DIR / f"{name}_state.pkl"
 
     def find_encoder() -> tuple[str, bool]:
         content = (args.out / "pretrained_encoder.pkl").read_bytes()
@@ -323,29 +341,29 @@ def train_dynamics(
 
     encoder, is_another = ranks.from_first(find_encoder)
     if is_another:
-        print("the dynamics start over: what they learned was of another encoder's latents")
+        print(f"{name} starts over: what it learned was of another encoder's latents")
         forget([state])
     training = Pretraining(
-        "dynamics",
+        name,
         args,
         dynamics,
         torch.optim.AdamW(dynamics.parameters(), lr=args.lr, fused=True),
         writer,
         draw,
-        outputs=lambda windows: dynamics(windows[:, :-1].float()),
+        outputs=lambda windows: dynamics(windows[:, :-1].float(), windows[:, -1].float()),
         state=state,
         settings=asdict(dynamics.config)
         | {"batch_size": args.batch_size, "seed": args.seed, "encoder": encoder},
         epochs=args.dynamics_epochs,
         epoch_steps=args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size),
-        limit_seconds=share_of_limit(args, DYNAMICS_TIME_SHARE),
+        limit_seconds=share_of_limit(args, DYNAMICS_TIME_SHARE / (len(models_of(args)) - 1)),
     )
     with training:
         for _ in training:
             (windows,) = training.batch()
             seen, following = windows[:, :-1].float(), windows[:, -1].float()
             with autocast(device, args.precision):
-                mse = F.mse_loss(model(seen).float(), following)
+                mse = F.mse_loss(model(seen, following).float(), following)
             training.improve(mse)
             training.show({"mse": mse, "mse_copy": F.mse_loss(seen[:, -1], following)})
             if training.evaluates:
@@ -375,6 +393,8 @@ def evaluate_dynamics(
 ) -> dict[str, dict]:
     """Compare rollouts with copying the last latents, by horizon in frames.
 
+    A model with a latent action is told at each step what is inferred from the true latents.
+
     Skill is 1 - mse / mse_copy: 0 is no better than copying, 1 is perfect. `_changed` counts only
     windows where more than 1% of the pixels differ between the last frame seen and the one to be
     predicted.
@@ -384,7 +404,10 @@ def evaluate_dynamics(
     starts = [(i, s) for i, z in enumerate(latents) for s in range(len(z) - K - reach + 1)]
     starts = starts[:: max(1, len(starts) // num_windows)]
     windows = torch.stack([latents[i][s : s + K + reach] for i, s in starts])
-    rollouts = [dynamics.rollout(w[:, :K].to(device).float(), reach) for w in windows.split(64)]
+    rollouts = []
+    for some in windows.split(64):
+        some = some.to(device).float()
+        rollouts.append(dynamics.rollout(some[:, :K], reach, some[:, K:]))
     predicted, windows = torch.cat(rollouts).cpu(), windows.float()
     table = {}
     for horizon in horizons:
@@ -425,12 +448,14 @@ def print_report(metrics: dict) -> None:
         f"tokenizer: PSNR {tokenizer['psnr_db']:.1f} dB, LPIPS {lpips}, "
         f"latent std {tokenizer['latent_std']:.2f}"
     )
-    print("dynamics   frames ahead   copy mse   model mse   skill   skill on changed frames")
-    for horizon, row in metrics["dynamics"]["by_horizon_frames"].items():
-        print(
-            f"{horizon:>23}   {row['mse_copy']:8.4f}   {row['mse']:9.4f}   "
-            f"{row['skill']:5.2f}   {row['skill_changed']:.2f} ({row['windows_changed']} windows)"
-        )
+    print(f"{'frames ahead':>30}   copy mse   model mse   skill   skill on changed frames")
+    for name in ("dynamics", "latent_actions"):
+        for horizon, row in metrics.get(name, {}).get("by_horizon_frames", {}).items():
+            print(
+                f"{name:<16}{horizon:>14}   {row['mse_copy']:8.4f}   {row['mse']:9.4f}   "
+                f"{row['skill']:5.2f}   {row['skill_changed']:.2f} "
+                f"({row['windows_changed']} windows)"
+            )
 
 
 if __name__ == "__main__":

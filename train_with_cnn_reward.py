@@ -804,7 +804,8 @@ def main(args: Args) -> dict:
             extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
             extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
             extra |= {"visits": sum(ranks.gather(agent.envs.visits)).tolist()}
-            extra |= {"settings": plain(args), "provenance": provenance(agent.device)}
+            told = {flag: value for flag, value in plain(args).items() if flag != "out"}
+            extra |= {"settings": told, "provenance": provenance(agent.device)}
             extra |= start.to_policy()
             if ranks.is_first:
                 save_policy(args.out / name, agent.policy, **extra)

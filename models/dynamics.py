@@ -1,4 +1,9 @@
-"""The dynamics model (stage 1B): the next latents from the last few, judged against copying."""
+"""The dynamics model (stage 1B): the next latents from the last few, judged against copying.
+
+What comes next hangs on what is pressed, which no video shows. So a second model may be told a few
+bits of it, inferred from the next latents themselves (LAPO, Schmidt and Jiang, 2024): too few to
+say what comes, enough to say which of the things that may come.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +32,8 @@ class DynamicsConfig:
     width: int = 128
     depth: int = 4
     heads: int = 4
+    #: Bits of a latent action that a prediction is told; 0: none.
+    action_bits: int = 0
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -36,6 +43,33 @@ class DynamicsConfig:
                 "expected at least 1 context frame, layer and head, and a width that the heads "
                 f"divide, got {self}"
             )
+
+
+class LatentAction(nn.Module):
+    """What happened between two frames, in a few bits: ±1 each, straight through in the backward
+    pass (finite scalar quantisation to two levels, Mentzer et al., 2024).
+
+    Each bit is normalised over the batch: else all begin, and stay, the same for all frames.
+    """
+
+    def __init__(self, config: DynamicsConfig):
+        super().__init__()
+        D, width = config.latent_channels, config.width
+        self.layers = nn.Sequential(
+            nn.Conv2d(2 * D, width, 5, padding=2),
+            nn.GELU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.GELU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(width, config.action_bits),
+            nn.BatchNorm1d(config.action_bits, affine=False),
+        )
+
+    def forward(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        """Latents (B, D, 9, 10) of successive frames → bits (B, action_bits), -1 or 1."""
+        soft = torch.tanh(self.layers(torch.cat([before, after - before], dim=1)))
+        return soft + (torch.where(soft < 0, -1.0, 1.0) - soft).detach()
 
 
 class Attention(nn.Module):
@@ -77,7 +111,7 @@ class SpaceTimeBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Latents (B, K, D, 9, 10) → change of the last ones (B, D, 9, 10)."""
+    """Latents (B, K, D, 9, 10), and an action (B, bits) → change of the last ones (B, D, 9, 10)."""
 
     def __init__(self, config: DynamicsConfig):
         super().__init__()
@@ -89,30 +123,38 @@ class Transformer(nn.Module):
         self.blocks = nn.Sequential(
             *(SpaceTimeBlock(width, config.heads) for _ in range(config.depth))
         )
+        self.told = nn.Linear(config.action_bits, width) if config.action_bits else None
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.latent_channels))
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, action: torch.Tensor | None) -> torch.Tensor:
         B, K = latents.shape[:2]
         tokens = self.embed(latents.flatten(0, 1)).flatten(2).transpose(1, 2)  # (B K, 90, width)
-        tokens = self.blocks(tokens.unflatten(0, (B, K)) + self.place + self.moment)
+        tokens = tokens.unflatten(0, (B, K)) + self.place + self.moment
+        if self.told is not None:
+            tokens = tokens + self.told(action)[:, None, None]
+        tokens = self.blocks(tokens)
         change = self.head(tokens[:, -1])  # (B, 90, D)
         return change.transpose(1, 2).reshape(latents[:, -1].shape)
 
 
 class MLP(nn.Module):
-    """Latents (B, K, D, 9, 10) → change of the last ones (B, D, 9, 10)."""
+    """Latents (B, K, D, 9, 10), and an action (B, bits) → change of the last ones (B, D, 9, 10)."""
 
     def __init__(self, config: DynamicsConfig):
         super().__init__()
         size, hidden = config.latent_channels * GRID[0] * GRID[1], 4 * config.width
-        layers: list[nn.Module] = [nn.Linear(config.context_frames * size, hidden)]
+        seen = config.context_frames * size + config.action_bits
+        layers: list[nn.Module] = [nn.Linear(seen, hidden)]
         for _ in range(config.depth - 1):
             layers += [nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, hidden)]
         self.body = nn.Sequential(*layers, nn.GELU())
         self.head = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, size))
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        return self.head(self.body(latents.flatten(1))).view_as(latents[:, -1])
+    def forward(self, latents: torch.Tensor, action: torch.Tensor | None) -> torch.Tensor:
+        seen = latents.flatten(1)
+        if action is not None:
+            seen = torch.cat([seen, action], dim=1)
+        return self.head(self.body(seen)).view_as(latents[:, -1])
 
 
 class Dynamics(nn.Module):
@@ -121,23 +163,44 @@ class Dynamics(nn.Module):
     def __init__(self, config: DynamicsConfig):
         super().__init__()
         self.config = config
+        self.infer = LatentAction(config) if config.action_bits else None
         self.network = Transformer(config) if config.kind == "transformer" else MLP(config)
         nn.init.zeros_(self.network.head[-1].weight)
         nn.init.zeros_(self.network.head[-1].bias)
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """Context (B, K, D, 9, 10), oldest first → next latents (B, D, 9, 10)."""
+    def forward(self, latents: torch.Tensor, following: torch.Tensor | None = None) -> torch.Tensor:
+        """Context (B, K, D, 9, 10), oldest first → next latents (B, D, 9, 10).
+
+        following: the next latents themselves (B, D, 9, 10), for a model with a latent action: the
+        prediction is told what is inferred from them, which is all that it learns of them.
+        """
         K = self.config.context_frames
         if latents.ndim != 5 or latents.shape[1] != K:
             raise ValueError(f"expected latents (B, {K}, D, 9, 10), got {tuple(latents.shape)}")
-        return latents[:, -1] + self.network(latents)
+        action = None
+        if self.infer is not None:
+            if following is None:
+                raise ValueError("expected the next latents, to infer the latent action, got none")
+            action = self.infer(latents[:, -1], following)
+        return latents[:, -1] + self.network(latents, action)
 
     @torch.no_grad()
-    def rollout(self, latents: torch.Tensor, horizon_frames: int) -> torch.Tensor:
-        """Context (B, K, D, 9, 10) → the next (B, horizon, D, 9, 10), fed back on itself."""
-        predicted = []
-        for _ in range(horizon_frames):
-            predicted.append(self(latents).clamp(-1, 1))
+    def rollout(
+        self, latents: torch.Tensor, horizon_frames: int, following: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Context (B, K, D, 9, 10) → the next (B, horizon, D, 9, 10), fed back on itself.
+
+        following: the true ones (B, horizon, D, 9, 10), for a model with a latent action: each step
+        is told what is inferred from two of them in a row.
+        """
+        predicted, before = [], latents[:, -1]
+        for step in range(horizon_frames):
+            action = None
+            if self.infer is not None:
+                action = self.infer(before, following[:, step])
+                before = following[:, step]
+            change = self.network(latents, action)
+            predicted.append((latents[:, -1] + change).clamp(-1, 1))
             latents = torch.cat([latents[:, 1:], predicted[-1][:, None]], dim=1)
         return torch.stack(predicted, dim=1)
 

@@ -1,8 +1,9 @@
 """The tokenizer (stage 1A): an autoencoder from a frame to latents on the 9×10 walking grid.
 
 A Game Boy's screen is made of few tiles: 36,900 walking tiles on waystone's screens are of 587
-kinds. So the first convolution takes a whole walking tile, what follows works on tiles, and the
-latents of a tile depend on it alone, wherever it is. The decoder sees its neighbours, too.
+kinds. So the encoder is one convolution that takes a whole walking tile: the latents of a tile
+depend on it alone, wherever it is, and those of tiles that look alike are near. What the tile was
+the decoder makes of them, tile by tile, with the neighbours in sight.
 """
 
 from dataclasses import dataclass
@@ -20,9 +21,9 @@ from models.checkpoint import load_model
 class TokenizerConfig:
     """What it takes to rebuild a tokenizer or its encoder."""
 
-    #: Channels of a tile between its pixels and its latents.
+    #: Channels of a tile in the decoder.
     width: int = 512
-    #: Blocks of the encoder, and of the decoder.
+    #: Blocks of the decoder.
     depth: int = 2
     #: D: channels of the latents (B, D, 9, 10).
     latent_channels: int = 16
@@ -49,17 +50,15 @@ class TokenizerConfig:
 
 
 class TileBlock(nn.Module):
-    """Tiles plus what an MLP makes of them, (B, 9, 10, width): a block of ConvNeXt (Liu et al.,
-    2022), which in the encoder does without the depthwise convolution over the neighbours."""
+    """Tiles plus what an MLP makes of them and their neighbours, (B, 9, 10, width): a block of
+    ConvNeXt (Liu et al., 2022)."""
 
-    def __init__(self, width: int, sees_neighbours: bool):
+    def __init__(self, width: int):
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.mix = None
-        if sees_neighbours:
-            self.mix = nn.Conv2d(width, width, 3, padding=1, groups=width)
-            nn.init.dirac_(self.mix.weight, groups=width)
-            nn.init.zeros_(self.mix.bias)
+        self.mix = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        nn.init.dirac_(self.mix.weight, groups=width)
+        nn.init.zeros_(self.mix.bias)
         self.layers = nn.Sequential(
             nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
         )
@@ -67,20 +66,8 @@ class TileBlock(nn.Module):
         nn.init.zeros_(self.layers[-1].bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.norm(x)
-        if self.mix is not None:
-            y = self.mix(y.movedim(-1, 1)).movedim(1, -1)
+        y = self.mix(self.norm(x).movedim(-1, 1)).movedim(1, -1)
         return x + self.layers(y)
-
-
-def tile_network(
-    inputs: int, outputs: int, config: TokenizerConfig, sees_neighbours: bool
-) -> nn.Sequential:
-    """Return a network of tiles (B, 9, 10, inputs) → (B, 9, 10, outputs)."""
-    width = config.width
-    blocks = (TileBlock(width, sees_neighbours) for _ in range(config.depth))
-    last = nn.Linear(width, outputs)
-    return nn.Sequential(nn.Linear(inputs, width), *blocks, nn.LayerNorm(width), nn.SiLU(), last)
 
 
 class Encoder(nn.Module):
@@ -90,8 +77,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.latent_shape = (config.latent_channels, *GRID)
-        pixels = config.channels * config.tile**2
-        self.tiles = tile_network(pixels, config.latent_channels, config, sees_neighbours=False)
+        self.project = nn.Linear(config.channels * config.tile**2, config.latent_channels)
 
     def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 144, 160, 3) uint8 → (B, C, H, W) float32 in [0, 1]."""
@@ -100,7 +86,7 @@ class Encoder(nn.Module):
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) in [0, 1] → latents (B, D, 9, 10) in [-1, 1]."""
         tiles = F.pixel_unshuffle(images, self.config.tile).movedim(1, -1)
-        return torch.tanh(self.tiles(tiles)).movedim(-1, 1)
+        return torch.tanh(self.project(tiles)).movedim(-1, 1)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 144, 160, 3) uint8 → latents (B, D, 9, 10) in [-1, 1]."""
@@ -114,8 +100,14 @@ class Tokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        pixels = config.channels * config.tile**2
-        self.tiles = tile_network(config.latent_channels, pixels, config, sees_neighbours=True)
+        width, pixels = config.width, config.channels * config.tile**2
+        self.decoder = nn.Sequential(
+            nn.Linear(config.latent_channels, width),
+            *(TileBlock(width) for _ in range(config.depth)),
+            nn.LayerNorm(width),
+            nn.SiLU(),
+            nn.Linear(width, pixels),
+        )
         self.mask_colour = nn.Parameter(torch.full((config.channels, 1, 1), 0.5))
 
     def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
@@ -128,7 +120,7 @@ class Tokenizer(nn.Module):
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents (B, D, 9, 10) → images (B, C, H, W), about [0, 1] but not clamped."""
-        tiles = self.tiles(latents.movedim(1, -1))
+        tiles = self.decoder(latents.movedim(1, -1))
         return F.pixel_shuffle(tiles.movedim(-1, 1), self.config.tile)
 
     def forward(self, images: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """The dynamics: what it promises before training, and that it learns to beat copying."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,43 @@ def test_it_learns_a_moving_pattern(kind, steps):
         optimizer.step()
     error = F.mse_loss(dynamics(unseen[:, :4]), unseen[:, 4])
     assert error < 0.5 * F.mse_loss(unseen[:, 3], unseen[:, 4])  # skill above 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_latent_action_tells_apart_what_may_come(kind):
+    """Patterns move right or left, as if by a coin: a bit of it is what it takes."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    told, untold = (
+        Dynamics(replace(config(kind), action_bits=bits, context_frames=1)) for bits in (2, 0)
+    )
+    base = torch.from_numpy(rng.uniform(-0.9, 0.9, (4, 2, 9, 10)).astype(np.float32))
+
+    def draw(count: int) -> tuple[torch.Tensor, ...]:
+        before = base[rng.integers(4, size=count)]
+        signs = torch.from_numpy(rng.choice([-1, 1], count))
+        after = torch.stack([b.roll(int(s), -1) for b, s in zip(before, signs, strict=True)])
+        return before[:, None], after, signs
+
+    for model in (told, untold):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+        for _ in range(150):
+            before, after, _ = draw(16)
+            loss = F.mse_loss(model(before, after), after)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    before, after, signs = draw(64)
+    copied = F.mse_loss(before[:, 0], after)
+    told.eval()
+    assert F.mse_loss(told(before, after), after) < 0.1 * copied
+    assert F.mse_loss(untold(before), after) > 0.2 * copied  # the mean of both: a quarter
+    bits = told.infer(before[:, 0], after)
+    assert (bits * signs[:, None]).mean(dim=0).abs().max() > 0.9
+    rollout = told.rollout(before, 1, after[:, None])
+    torch.testing.assert_close(rollout[:, 0], told(before, after).clamp(-1, 1))
+    with pytest.raises(ValueError, match="to infer the latent action, got none"):
+        told(before)
 
 
 def test_skill_against_copying():

@@ -33,7 +33,7 @@ def assert_same_weights(a: torch.nn.Module, b: torch.nn.Module) -> None:
 
 
 def test_pretraining_writes_what_it_promises(data, tmp_path):
-    args = visual(data, tmp_path, lpips_weight=0.2, mask_max=0.5)
+    args = visual(data, tmp_path, lpips_weight=0.2, mask_max=0.5, action_bits=2)
     metrics = pretrain_visual.main(args)
     assert metrics == json.loads((tmp_path / "pretrain_metrics.json").read_text())
     assert len(metrics["train_runs"]) == 2 and len(metrics["val_runs"]) == 1
@@ -41,12 +41,14 @@ def test_pretraining_writes_what_it_promises(data, tmp_path):
     assert metrics["tokenizer"]["lpips"] > 0
     for stage in ("tokenizer", "dynamics"):
         assert 0 < metrics[stage]["data_wait_share"] < 1
-    assert list(metrics["dynamics"]["by_horizon_frames"]) == ["1", "2", "4", "8"]
+    assert list(metrics["dynamics"]["by_horizon_frames"]) == ["1", "4", "16"]
     encoder = load_encoder(tmp_path / "pretrained_encoder.pkl")
     tokenizer = load_tokenizer(tmp_path / "pretrained_tokenizer.pkl")
     frames = torch.from_numpy(walk_frames(2, 0))
     assert torch.equal(encoder(frames), tokenizer.encoder(frames))
     assert load_dynamics(tmp_path / "pretrained_dynamics.pkl").config.width == 16
+    assert metrics["latent_actions"]["steps"] == 6
+    assert load_dynamics(tmp_path / "pretrained_latent_actions.pkl").config.action_bits == 2
     logs = tmp_path / "runs" / "pretrain_visual"
     assert (logs / "reconstructions.png").exists() and any(logs.glob("events.*"))
 

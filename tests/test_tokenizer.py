@@ -15,8 +15,8 @@ from models.tokenizer import Tokenizer, TokenizerConfig, load_encoder, load_toke
 from tests.synthetic_runs import walk_frames
 
 CONFIGS = [
-    TokenizerConfig(width=16),
-    TokenizerConfig(width=16, latent_channels=5, grey=True, half_size=True),
+    TokenizerConfig(width=32),
+    TokenizerConfig(width=32, latent_channels=5, grey=True, half_size=True),
 ]
 
 
