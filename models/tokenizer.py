@@ -78,6 +78,8 @@ class Encoder(nn.Module):
         self.config = config
         self.latent_shape = (config.latent_channels, *GRID)
         self.project = nn.Linear(config.channels * config.tile**2, config.latent_channels)
+        nn.init.orthogonal_(self.project.weight)  # of greys in [-1, 1]: latents spread over [-1, 1]
+        nn.init.zeros_(self.project.bias)
 
     def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 144, 160, 3) uint8 → (B, C, H, W) float32 in [0, 1]."""
@@ -86,7 +88,7 @@ class Encoder(nn.Module):
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) in [0, 1] → latents (B, D, 9, 10) in [-1, 1]."""
         tiles = F.pixel_unshuffle(images, self.config.tile).movedim(1, -1)
-        return torch.tanh(self.project(tiles)).movedim(-1, 1)
+        return torch.tanh(self.project(2 * tiles - 1)).movedim(-1, 1)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 144, 160, 3) uint8 → latents (B, D, 9, 10) in [-1, 1]."""

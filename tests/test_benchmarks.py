@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import path_held_out, path_length, scale, soak_training, throughput
+from benchmarks import latent_actions, path_held_out, path_length, scale, soak_training, throughput
 from data.demo import prepare
 from data.frames import open_runs, split_runs
+from games.movie import Movie, write_movie
 from tests.tiny_training import write_ppo_artefacts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,3 +138,18 @@ def test_no_chapter_of_a_recording_looks_like_another():
     looks = {scale.chapter(frame, number).tobytes() for number in range(len(scale.CHAPTERS))}
     assert len(looks) == len(scale.CHAPTERS)
     assert (scale.chapter(frame, 0) == frame).all()
+
+
+def test_buttons_of_a_movie_are_those_held_longest_before_each_frame(tmp_path):
+    movie = tmp_path / "movie.txt"
+    write_movie(movie, Movie(np.array([1, 0, 16, 8], dtype=np.uint8)))
+    assert latent_actions.buttons_of(movie, 4).tolist() == [0, latent_actions.NONE, 4, 3]
+    assert latent_actions.buttons_of(movie, 2).tolist() == [0, latent_actions.NONE]
+
+
+def test_what_codes_tell_of_buttons_in_bits():
+    codes, buttons = np.array([0, 1, 2, 3] * 8), np.array([0, 1, 0, 1] * 8)
+    table = latent_actions.table_of(codes, buttons, 4)
+    assert table.sum() == 32 and latent_actions.mutual_information(table) == pytest.approx(1)
+    independent = latent_actions.table_of(codes, np.repeat([0, 1], 16), 4)
+    assert latent_actions.mutual_information(independent) == pytest.approx(0)

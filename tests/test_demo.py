@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import demo
 import train_reward_model
-from benchmarks import ablations, path_truth, probes, tokenizers
+from benchmarks import ablations, latent_actions, path_truth, probes, tokenizers
 from data.demo import render_videos
 from data.demo.layouts import Layout
 from data.frames import find_runs
@@ -83,6 +84,13 @@ def test_its_artefacts_serve_the_benchmarks(out, tmp_path, monkeypatch):
     assert list(read) == ["map", "facing", "battle", "milestones", "letters"]
     assert read["map"]["pixels"] > read["map"]["most frequent"]
     assert read["letters"]["pixels"] > 0.8
+
+    told = latent_actions.Args(artefacts=out, seconds=0.4, seeds=1, out=tmp_path / "codes")
+    figures = latent_actions.main(told)
+    assert list(figures["told"][0]) == list(figures["plain"][0]) == ["1", "4", "16"]
+    table = np.array(figures["codes"][0]["table"])
+    assert table.shape == (8, 9) and 0 < table.sum() < 40
+    assert (tmp_path / "codes" / "codes.png").stat().st_size > 0
 
     policy = out / "checkpoints" / "policy_final.pkl"
     picture = tmp_path / "truth.png"
