@@ -165,7 +165,7 @@ class Follower:
         self.waits[rows] = waits = torch.where(on == at, self.waits[rows] + 1, 0)
         after = path.following[on]
         goes_on = path.bins[path.shows[after]] // path.bins_a_cell <= front
-        goes_on &= (waits >= PATIENCE) & (path.heard[after] <= told)
+        goes_on &= (waits >= PATIENCE) & (path.cell_heard[after] <= told)
         on = torch.where(goes_on, after, on)
         self.waits[rows[goes_on]] = 0
         self.was[rows] = torch.where(on == at, self.was[rows], at)
@@ -264,7 +264,7 @@ class Follower:
         self.front_shown[rows] = path.cell_limit[place]
         self.front_told[rows] = path.cell_told_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
-        self.at[rows], _ = path.choose_run(x, place, everywhere, everywhere)
+        self.at[rows], _ = path.choose_run(x, place, everywhere, self.front_told[rows])
         self.was[rows] = self.at[rows]
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:

@@ -55,6 +55,7 @@ TENSORS = (
     "shows",
     "following",
     "left",
+    "heard",
 )
 
 
@@ -138,6 +139,7 @@ class PathModel:
         shows: torch.Tensor,
         following: torch.Tensor,
         left: torch.Tensor,
+        heard: torch.Tensor,
         pictures: "Pictures",
     ):
         """bank: (M, dims) thumbnails; then (M,) up to `common`, (bins,) the limits, (moments,).
@@ -147,12 +149,13 @@ class PathModel:
         that a trajectory has come there; `limit` is the bin up to which a belief counts once a bin
         was shown, `told_limit` the same once its text was. The moments of all runs, in order of
         bins: the row that each `shows`, the moment `following` in its run (itself at the end), how
-        many are `left`.
+        many are `left`, and the bin up to which what its run was told before lets it count, 0 if it
+        was told nothing that others are: what it `heard`.
         """
         self.config, self.pictures = config, pictures
         self.bank, self.bins, self.common, self.limit = bank, bins, common, limit
         self.says, self.texts, self.told_limit = says, texts, told_limit
-        self.shows, self.following, self.left = shows, following, left
+        self.shows, self.following, self.left, self.heard = shows, following, left, heard
         self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
         self.num_cells = -(-self.num_bins // self.bins_a_cell)
@@ -177,7 +180,7 @@ class PathModel:
             cells.new_zeros(self.num_cells).scatter_reduce(0, cells, last, "amax")
             for last in (limit // self.bins_a_cell, told_limit // self.bins_a_cell)
         )
-        self.heard = self._heard() // self.bins_a_cell
+        self.cell_heard = heard // self.bins_a_cell
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -188,18 +191,6 @@ class PathModel:
         """Return a copy with another config, or other tensors (TENSORS)."""
         kept = [tensors.get(name, getattr(self, name)) for name in TENSORS]
         return PathModel(config or self.config, *kept, self.pictures)
-
-    def _heard(self) -> torch.Tensor:
-        """Return the last bin that counts by what a run was told before each of its moments,
-        (moments,): of texts that others show, too."""
-        tells = (self.texts[self.shows] > TELLING) & self.common[self.shows]
-        counts = torch.where(tells, self.told_limit[self.bins[self.shows]], 0).tolist()
-        following, heard = self.following.tolist(), [0] * len(counts)
-        for moment in self.left.argsort(descending=True).tolist():  # of each run in its order
-            after = following[moment]
-            if after != moment:
-                heard[after] = max(heard[after], heard[moment], counts[moment])
-        return torch.tensor(heard).to(self.bins)
 
     def thumbnails(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the thumbnails of frames (B, 144, 160, 3) uint8: (B, dims) float32."""
@@ -306,7 +297,7 @@ class PathModel:
             ahead.append(self.following[ahead[-1]])
         ahead = torch.stack([*ahead, was], dim=1)
         apart = (self.bank[self.shows[ahead]] - x[:, None]).square().sum(dim=2)
-        alike = (apart < self.config.bandwidth) & (self.heard[ahead] <= told[:, None])
+        alike = (apart < self.config.bandwidth) & (self.cell_heard[ahead] <= told[:, None])
         ahead[:, -1] = at
         first = alike.int().argmax(dim=1, keepdim=True)  # the moment itself, if none is
         return ahead.gather(1, first)[:, 0], alike.any(dim=1)
@@ -328,7 +319,7 @@ class PathModel:
         moments = begin[:, None] + torch.arange(max(1, int((end - begin).max()))).to(begin)
         far = moments >= end[:, None]
         moments = moments.clamp(max=len(self.shows) - 1)
-        far |= self.heard[moments] > told[:, None]
+        far |= self.cell_heard[moments] > told[:, None]
         distance = (self.bank[self.shows[moments]] - x[:, None]).square().sum(dim=2)
         distance = distance.masked_fill(far, torch.inf)
         nearest = distance.amin(dim=1, keepdim=True)
@@ -416,9 +407,9 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        sizes = *(5 * [len(bins)]), len(limit), len(shows), int(ends[-1])
+        sizes = *(5 * [len(bins)]), len(limit), *(2 * [len(shows)]), int(ends[-1])
         of = *(state[name] for name in ("bank", "says", "texts", "common")), ends, told_limit
-        of = *of, state["left"], state["pictures"]
+        of = *of, state["left"], state["heard"], state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
         if not config.bandwidth > 0 or config.missed < 0:

@@ -548,7 +548,10 @@ def test_the_guide_leads_from_a_room_to_the_talk_and_only_then_out_again(was_tol
     runs = [np.stack([*street, *some, *some[3::-1], *road]) for some in talks]
     path = fit_path(runs)
     limit = path.told_limit.clamp(min=42)
-    path = path.changed(limit=limit, told_limit=limit.where(torch.arange(len(limit)) < 34, 60))
+    heard = path.heard.where(path.heard == 0, 60)
+    path = path.changed(
+        limit=limit, told_limit=limit.where(torch.arange(len(limit)) < 34, 60), heard=heard
+    )
     follower, room, row = Follower(path, 1), talks[0], torch.tensor([0])
     came = [*street, *room, *room[3:1:-1]] if was_told else street
     other = picture("another")
@@ -559,6 +562,22 @@ def test_the_guide_leads_from_a_room_to_the_talk_and_only_then_out_again(was_tol
         follower.follow(path.thumbnails(torch.from_numpy(frame[None])), row)
     goal = path.pictures[int(follower.goals[0, 0])]
     np.testing.assert_array_equal(goal, room[0] if was_told else room[2])
+
+
+def test_each_moment_knows_what_its_run_was_told_before():
+    """Also one that no other run shows, which nothing leads to."""
+    street, road = ([picture(f"{name} {i}") for i in range(30)] for name in ("street", "road"))
+    odd = [[picture("a dog")], [], [picture("a cat")]]
+    corners = ("left", "middle", "right")
+    path = fit_path(
+        [np.stack([*street, *talk(c), *some, *road]) for c, some in zip(corners, odd, strict=True)]
+    )
+    bins = path.bins[path.shows]
+    assert path.heard[bins <= 34].unique().tolist() == [0]  # to 33 the room, at 34 the first text
+    for text in (35, 36, 37):
+        assert path.heard[bins == text].unique().tolist() == [int(path.told_limit[text - 1])]
+    after = path.heard[(bins > 37) & (bins < path.num_bins)]
+    assert len(after) == 92 and after.unique().tolist() == [int(path.told_limit[37])]
 
 
 @pytest.mark.parametrize(("left_out", "follows"), [(1, True), (12, False)])
@@ -727,7 +746,18 @@ def test_a_file_that_compares_by_other_squares_than_it_holds_is_refused(path, tm
 
 @pytest.mark.parametrize(
     "part",
-    ["bins", "says", "texts", "common", "limit", "told_limit", "shows", "following", "left"],
+    [
+        "bins",
+        "says",
+        "texts",
+        "common",
+        "limit",
+        "told_limit",
+        "shows",
+        "following",
+        "left",
+        "heard",
+    ],
 )
 def test_a_file_whose_parts_do_not_fit_each_other_is_refused(path, tmp_path, part):
     path = path.changed()
