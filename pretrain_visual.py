@@ -48,6 +48,7 @@ HORIZONS_FRAMES = (1, 4, 16)
 CHANGED_PIXELS = 0.01  # a frame has changed when more than this share of its pixels has
 DYNAMICS_TIME_SHARE = 0.25  # of --time-limit-seconds
 NUM_EVAL_FRAMES = 512
+ENOUGH_WINDOWS = 8  # in a batch, for what is normalised over it to mean something
 LOG_DIR = Path("runs/pretrain_visual")
 
 
@@ -85,7 +86,8 @@ class Args(TrainingArgs):
     dynamics_depth: Depth = 4
     """its layers"""
     action_bits: Annotated[int, Range(0, 16)] = 0
-    """train a second dynamics model, which is told so many bits of what happened, for as long"""
+    """train a second dynamics model, which is told so many bits of what happened, as long: the two
+    share the quarter of the time limit"""
 
 
 def tokenizer_config(args: Args) -> TokenizerConfig:
@@ -95,18 +97,32 @@ def tokenizer_config(args: Args) -> TokenizerConfig:
 
 
 def state_paths(args: Args) -> list[Path]:
-    """Return what a continued training goes on from: the tokenizer's state, the dynamics'."""
-    return [args.out / LOG_DIR / f"{model}_state.pkl" for model in models_of(args)]
+    """Return what a continued training goes on from: a state of each model."""
+    return [state_path(args, name) for name in ("tokenizer", "dynamics", "latent_actions")]
 
 
-def models_of(args: Args) -> list[str]:
-    """Return what is trained, one after the other."""
-    return ["tokenizer", "dynamics"] + ["latent_actions"] * (args.action_bits > 0)
+def state_path(args: Args, name: str) -> Path:
+    """Return where the state of a model's training is."""
+    return args.out / LOG_DIR / f"{name}_state.pkl"
+
+
+def dynamics_configs(args: Args) -> dict[str, DynamicsConfig]:
+    """Return the dynamics models that the flags mean, by name, in order of their training."""
+    plain = DynamicsConfig(
+        args.latent_channels,
+        args.dynamics,
+        args.context_frames,
+        args.dynamics_width,
+        args.dynamics_depth,
+    )
+    if not args.action_bits:
+        return {"dynamics": plain}
+    return {"dynamics": plain, "latent_actions": replace(plain, action_bits=args.action_bits)}
 
 
 def products(args: Args) -> list[Path]:
     """Return the files that others read."""
-    models = ("encoder", *models_of(args))
+    models = ("tokenizer", "encoder", *dynamics_configs(args))
     artefacts = [args.out / f"pretrained_{model}.pkl" for model in models]
     return [*artefacts, args.out / "pretrain_metrics.json"]
 
@@ -119,18 +135,13 @@ def main(args: Args) -> dict:
     Raises ValueError for settings that cannot be, FileNotFoundError when there are no frames.
     """
     config = tokenizer_config(args)
-    dynamics_config = DynamicsConfig(
-        config.latent_channels,
-        args.dynamics,
-        args.context_frames,
-        args.dynamics_width,
-        args.dynamics_depth,
-    )
-    dynamics_configs = {"dynamics": dynamics_config}
-    if args.action_bits:
-        with_actions = replace(dynamics_config, action_bits=args.action_bits)
-        dynamics_configs["latent_actions"] = with_actions
+    dynamics = dynamics_configs(args)
     ranks.check_divides("--batch-size", args.batch_size)
+    if args.action_bits and args.batch_size // ranks.count < ENOUGH_WINDOWS:
+        raise ValueError(
+            f"expected --batch-size to give each process {ENOUGH_WINDOWS} windows or more, over "
+            f"which --action-bits are normalised, got {args.batch_size} for {ranks.count}"
+        )
     device = pick_device(args.device)
     refuse_to_replace(path for path in products(args) if path.suffix == ".pkl")
     runs = find_runs(args.data)
@@ -142,12 +153,9 @@ def main(args: Args) -> dict:
     if args.lpips_weight > 0:
         lpips = PerceptualDistance(args.lpips_net, args.lpips_weights).to(device)
 
-    torch.manual_seed(args.seed)
-    tokenizer = Tokenizer(config).to(device)
-    if args.channels_last:
-        tokenizer.to(memory_format=torch.channels_last)
-        if lpips is not None:
-            lpips.to(memory_format=torch.channels_last)
+    tokenizer = make_tokenizer(args, device)
+    if lpips is not None and args.channels_last:
+        lpips.to(memory_format=torch.channels_last)
     log_dir = args.out / LOG_DIR
     if args.fresh:
         forget(state_paths(args))
@@ -169,19 +177,26 @@ def main(args: Args) -> dict:
             "val_runs": [run.name for run in val],
             "tokenizer": tokenizer_metrics,
         }
-        for name, dynamics_config in dynamics_configs.items():
+        for name, dynamics_config in dynamics.items():
             torch.manual_seed(args.seed)
-            dynamics = Dynamics(dynamics_config).to(device)
-            spent = train_dynamics(args, name, dynamics, train_latents, (val, val_latents), writer)
-            skill = evaluate_dynamics(dynamics, val, val_latents, HORIZONS_FRAMES)
+            model = ranks.synchronised(Dynamics(dynamics_config).to(device))
+            spent = train_dynamics(args, name, model, train_latents, (val, val_latents), writer)
+            skill = evaluate_dynamics(model, val, val_latents, HORIZONS_FRAMES)
             metrics[name] = spent | {"by_horizon_frames": skill}
             if ranks.is_first:
                 file = args.out / f"pretrained_{name}.pkl"
-                save_checkpoint(file, "dynamics", dynamics_config, dynamics.state_dict())
+                save_checkpoint(file, "dynamics", dynamics_config, model.state_dict())
     if ranks.is_first:
         write_json(args.out / "pretrain_metrics.json", metrics)
     print_report(metrics)
     return metrics
+
+
+def make_tokenizer(args: Args, device: torch.device) -> Tokenizer:
+    """Make the tokenizer that the flags mean, with the weights of their seed."""
+    torch.manual_seed(args.seed)
+    tokenizer = Tokenizer(tokenizer_config(args)).to(device)
+    return tokenizer.to(memory_format=torch.channels_last) if args.channels_last else tokenizer
 
 
 def train_tokenizer(
@@ -213,7 +228,7 @@ def train_tokenizer(
         writer,
         draw,
         outputs=lambda frames, hidden=None: tokenizer(tokenizer.preprocess(frames)),
-        state=state_paths(args)[0],
+        state=state_path(args, "tokenizer"),
         settings=asdict(tokenizer.config)
         | {
             "batch_size": args.batch_size,
@@ -331,7 +346,7 @@ def train_dynamics(
         rng = np.random.default_rng([args.seed, 2, step])
         return (sample_windows(latents, args.batch_size, args.context_frames + 1, rng),)
 
-    state = args.out / LOG_DIR / f"{name}_state.pkl"
+    state = state_path(args, name)
 
     def find_encoder() -> tuple[str, bool]:
         content = (args.out / "pretrained_encoder.pkl").read_bytes()
@@ -356,7 +371,7 @@ def train_dynamics(
         | {"batch_size": args.batch_size, "seed": args.seed, "encoder": encoder},
         epochs=args.dynamics_epochs,
         epoch_steps=args.steps_per_epoch or math.ceil(sum(map(len, latents)) / args.batch_size),
-        limit_seconds=share_of_limit(args, DYNAMICS_TIME_SHARE / (len(models_of(args)) - 1)),
+        limit_seconds=share_of_limit(args, DYNAMICS_TIME_SHARE / len(dynamics_configs(args))),
     )
     with training:
         for _ in training:

@@ -615,7 +615,7 @@ def make_agent(args: Args, game: Game) -> Agent:
     goals = len(GOALS) if guide else 0
     config = ActorCriticConfig(hidden=args.hidden, gru=args.gru, goals=goals)
     policy = ActorCritic(config, encoder, uses_bf16(device, args.precision)).to(device)
-    policy.encoder.requires_grad_(trains_encoder).to(memory_format=torch.channels_last)
+    policy.encoder.requires_grad_(trains_encoder)
     encode, goal_latents = InBatches(policy.encode, args.num_envs), None
     if guide:
         pictures = progress.follower.path.pictures
@@ -804,8 +804,9 @@ def main(args: Args) -> dict:
             extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
             extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
             extra |= {"visits": sum(ranks.gather(agent.envs.visits)).tolist()}
-            told = {flag: value for flag, value in plain(args).items() if flag != "out"}
-            extra |= {"settings": told, "provenance": provenance(agent.device)}
+            # The same policy is the same file, wherever it was trained.
+            flags = {flag: value for flag, value in plain(args).items() if flag != "out"}
+            extra |= {"settings": flags, "provenance": provenance(agent.device)}
             extra |= start.to_policy()
             if ranks.is_first:
                 save_policy(args.out / name, agent.policy, **extra)

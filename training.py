@@ -210,10 +210,15 @@ def load_state(path: Path, settings: dict, parts: dict) -> tuple[int, Clock]:
         was, step = dict(state["config"]), int(state["step"])
         clock = Clock(float(state["seconds"]), float(state["data_seconds"]))
     for name, value in settings.items():
-        if was.get(name) != value:
+        if name not in was:
             raise ValueError(
-                f"{path} was made with {name} {was.get(name)}, got {value}: keep to "
-                f"{was.get(name)} to go on from it, or delete that file to start this stage over "
+                f"{path} is of another version, which knew no {name}: delete it to start this "
+                "stage over (--fresh: every stage)"
+            )
+        if was[name] != value:
+            raise ValueError(
+                f"{path} was made with {name} {was[name]}, got {value}: keep to "
+                f"{was[name]} to go on from it, or delete that file to start this stage over "
                 "(--fresh: every stage)"
             )
     with fitting(path, STATE_KIND):

@@ -1,4 +1,4 @@
-"""Ask what can be read from an encoder's latents by one linear layer, on runs it never saw.
+"""Ask what can be read from an encoder's latents by one linear layer, on held-out runs.
 
 With the artefacts of a demo in runs/demo, a few minutes:
 
@@ -8,7 +8,8 @@ With the artefacts of a demo in runs/demo, a few minutes:
 Recorded play is replayed, and the game's RAM tells map, facing, battle and milestones; the letters
 of a text box are told by their pixels. A linear classifier (softmax, a little weight decay) is
 fitted on the runs that the encoder was trained on. Beside the latents stand the pixels that the
-encoder sees, a random encoder of the same shape, and the most frequent answer.
+encoder sees, a random encoder of the same shape, and the most frequent answer. Held-out runs are of
+the same game: most of what they show, others have shown.
 """
 
 import quiet_threads  # noqa: F401
@@ -35,8 +36,8 @@ from games.movie import play, read_movie
 from games.player import BATTLE, TEXT, WORLD
 from models.tokenizer import Encoder, load_encoder
 
-#: A text box's letters, in rows and columns of 8 pixels: what lies within its frame.
-ROWS, COLUMNS = range(13, 17), range(1, 19)
+#: A text box's letters, in rows and columns of 8 pixels, and the row of its frame above them.
+ROWS, COLUMNS, EDGE = (14, 16), range(1, 19), 12
 #: A letter that the training runs show less often is not asked for.
 LEAST = 20
 NOWHERE = -1
@@ -52,6 +53,15 @@ class Args:
     """use every so many frames of a run"""
     out: Path | None = None
     """also write the figures as JSON to this file"""
+
+
+#: What is asked of a whole screen, by what RAM says; a foe hides the map, a menu who looks where.
+QUESTIONS = {
+    "map": lambda state: state.map if state.mode == WORLD else NOWHERE,
+    "facing": lambda state: state.facing if state.mode == WORLD else NOWHERE,
+    "battle": lambda state: int(state.mode == BATTLE),
+    "milestones": lambda state: state.milestones.bit_count(),
+}
 
 
 @dataclass
@@ -95,18 +105,16 @@ def replay(args: Args, names: set[str]) -> Screens:
     )
 
 
-#: What is asked of a whole screen, by what RAM says; a foe hides the map, a menu who looks where.
-QUESTIONS = {
-    "map": lambda state: state.map if state.mode == WORLD else NOWHERE,
-    "facing": lambda state: state.facing if state.mode == WORLD else NOWHERE,
-    "battle": lambda state: int(state.mode == BATTLE),
-    "milestones": lambda state: state.milestones.bit_count(),
-}
+def letters_of(screen: np.ndarray) -> np.ndarray | None:
+    """Return a number for each picture of 8×8 pixels where letters stand, (rows, columns) int64.
 
-
-def letters_of(screen: np.ndarray) -> np.ndarray:
-    """Return a number for each picture of 8×8 pixels where letters stand, (rows, columns) int64."""
-    squares = screen.reshape(18, 8, 20, 8).swapaxes(1, 2)[np.ix_(ROWS, COLUMNS)]
+    None where the box is not drawn yet: its upper edge is the same all along.
+    """
+    squares = screen.reshape(18, 8, 20, 8).swapaxes(1, 2)
+    edge = squares[EDGE, 1:-1]
+    if (edge != edge[0]).any() or (squares[EDGE + 1, 1] != squares[EDGE + 1, 2]).any():
+        return None
+    squares = squares[np.ix_(ROWS, COLUMNS)]
     return np.array([[zlib.crc32(square.tobytes()) for square in row] for row in squares])
 
 
@@ -137,8 +145,9 @@ def accuracy(
     mean, spread = x.mean(dim=0), x.std(dim=0)
     x, x_val = ((part - mean) / spread.clamp_min(1e-3) for part in (x, x_val))
     classes, y = y.unique(return_inverse=True)
+    layer = fit(x, y)
     with torch.no_grad():
-        answers = classes[torch.enable_grad()(fit)(x, y)(x_val).argmax(dim=1)]
+        answers = classes[layer(x_val).argmax(dim=1)]
     return float((answers == y_val).float().mean())
 
 
@@ -175,6 +184,29 @@ def of_letters(
     return cells[asked], some[asked]
 
 
+def letters_read(train: Screens, val: Screens, *read: dict[str, torch.Tensor]) -> dict[str, float]:
+    """Return the shares of letters read right from each view of training and held-out runs."""
+    kinds, counts = train.letters[train.letters != NOWHERE].unique(return_counts=True)
+    blank = kinds[counts.argmax()]
+    known = kinds[(counts >= LEAST) & (kinds != blank)]
+    right: dict[str, float] = dict.fromkeys(("most frequent", *read[0]), 0.0)
+    asked = 0
+    for corner in ((row, column) for row in (0, 1) for column in (0, 1)):
+        for number, view in enumerate(read[0]):
+            both = [
+                of_letters(part[view], screens.letters, known, corner)
+                for part, screens in zip(read, (train, val), strict=True)
+            ]
+            (_, y), (_, y_val) = both
+            if not len(y) or not len(y_val):
+                continue
+            right[view] += len(y_val) * accuracy(*both)
+            if number == 0:
+                right["most frequent"] += int((y_val == y.mode().values).sum())
+                asked += len(y_val)
+    return {view: count / max(1, asked) for view, count in right.items()}
+
+
 def main(args: Args) -> dict:
     """Replay, fit, print and return the shares of right answers."""
     encoder = load_encoder(args.artefacts / "pretrained_encoder.pkl")
@@ -190,20 +222,7 @@ def main(args: Args) -> dict:
         for view in read[0]:
             both = (of_screens(part[view], some) for part, some in zip(read, answers, strict=True))
             report[name][view] = accuracy(*both)
-    kinds, counts = train.letters[train.letters != NOWHERE].unique(return_counts=True)
-    blank, known = kinds[counts.argmax()], kinds[counts >= LEAST]
-    known = known[known != blank]
-    report["letters"] = {"most frequent": float(counts[kinds != blank].max() / counts.sum())}
-    for view in read[0]:
-        right = asked = 0
-        for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            both = [
-                of_letters(part[view], screens.letters, known, corner)
-                for part, screens in zip(read, (train, val), strict=True)
-            ]
-            if len(both[0][1]) and (count := len(both[1][1])):
-                right, asked = right + count * accuracy(*both), asked + count
-        report["letters"][view] = right / max(1, asked)
+    report["letters"] = letters_read(train, val, *read)
     print(f"{'':<14}" + "".join(f"{view:>16}" for view in report["map"]))
     for name, row in report.items():
         print(f"{name:<14}" + "".join(f"{share:>16.1%}" for share in row.values()))

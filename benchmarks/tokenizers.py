@@ -6,8 +6,8 @@ With the artefacts of a demo in runs/demo, which it leaves as they are:
     uv run python -m benchmarks.tokenizers --seconds 30 --only as-it-is,no-lpips
     uv run python -m benchmarks.tokenizers --artefacts runs/demo-emberwick
 
-The flags are the demo's, the seed too. PSNR and LPIPS are of the held-out runs; those of images of
-another size do not compare.
+The flags are the demo's, and so is the seed: one each, so tenths of a dB mean nothing. PSNR and
+LPIPS are of the held-out runs; those of images of another size do not compare.
 """
 
 import quiet_threads  # noqa: F401
@@ -25,8 +25,7 @@ from cli import Positive, run_script
 from data.frames import find_runs, split_runs
 from files import write_json
 from models.perceptual import PerceptualDistance
-from models.tokenizer import Tokenizer
-from training import event_log
+from training import event_log, pick_device
 
 CHANGES: dict[str, dict[str, Any]] = {
     "as-it-is": {},
@@ -67,13 +66,14 @@ def train(args: Args, change: dict[str, Any]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         endless = {"epochs": 10**6, "time_limit_seconds": args.seconds / share, "out": Path(out)}
         flags = replace(flags, **endless | change)
-        torch.manual_seed(flags.seed)
-        tokenizer = Tokenizer(pretrain_visual.tokenizer_config(flags))
-        lpips = PerceptualDistance(flags.lpips_net, flags.lpips_weights)
+        device = pick_device(flags.device)
+        tokenizer = pretrain_visual.make_tokenizer(flags, device)
+        lpips = PerceptualDistance(flags.lpips_net, flags.lpips_weights).to(device)
+        lpips.to(memory_format=torch.channels_last)
         with event_log(Path(out)) as writer:
             loss = lpips if flags.lpips_weight else None
-            told = pretrain_visual.train_tokenizer(flags, tokenizer, loss, runs, held_out, writer)
-    return told | pretrain_visual.evaluate_tokenizer(tokenizer, lpips, held_out)
+            spent = pretrain_visual.train_tokenizer(flags, tokenizer, loss, runs, held_out, writer)
+    return spent | pretrain_visual.evaluate_tokenizer(tokenizer, lpips, held_out)
 
 
 def main(args: Args) -> dict:

@@ -33,7 +33,7 @@ SHEET_SUFFIX, PREVIEW_SUFFIX = "_sheet.png", "_preview.png"  # pictures that pre
 REPORT = "prepare_report.json"
 ENOUGH_RUNS = 2  # one is held out
 ENOUGH_RUNS_TO_SHARE = 4  # one is held out, and what fewer than three have in common may be chance
-ENOUGH_FRAMES = 12  # of a run: what pretrain_visual.py's dynamics sees, and how far it looks ahead
+ENOUGH_FRAMES = 20  # of a run: what pretrain_visual.py's dynamics sees, and how far it looks ahead
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Building blocks that several models share."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -37,40 +36,6 @@ def pooled_grey(frames: torch.Tensor, side: int) -> torch.Tensor:
     rows = frames.reshape(B, H // side, side, W * C).sum(dim=2, dtype=torch.int32)
     cells = rows.reshape(B, H // side, W // side, side * C).sum(dim=3)
     return cells.float() / (255 * C * side**2)
-
-
-def norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation with as many of 8 groups as divide `channels`."""
-    return nn.GroupNorm(math.gcd(channels, 8), channels)
-
-
-class ResBlock(nn.Module):
-    """x + conv(SiLU(norm(conv(SiLU(norm(x)))))): shape stays (B, channels, H, W)."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.layers = nn.Sequential(
-            norm(channels),
-            nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            norm(channels),
-            nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        )
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.layers(x)
-
-
-def downsampler(in_channels: int, widths: tuple[int, ...]) -> nn.Sequential:
-    """One stride-2 convolution and one residual block a width: H and W halve each time."""
-    layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), ResBlock(width)]
-        in_channels = width
-    return nn.Sequential(*layers, norm(in_channels), nn.SiLU())
 
 
 class RunningRMS(nn.Module):

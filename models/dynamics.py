@@ -43,6 +43,8 @@ class DynamicsConfig:
                 "expected at least 1 context frame, layer and head, and a width that the heads "
                 f"divide, got {self}"
             )
+        if self.action_bits < 0:
+            raise ValueError(f"expected 0 or more bits of an action, got {self.action_bits}")
 
 
 class LatentAction(nn.Module):
@@ -173,16 +175,23 @@ class Dynamics(nn.Module):
 
         following: the next latents themselves (B, D, 9, 10), for a model with a latent action: the
         prediction is told what is inferred from them, which is all that it learns of them.
+        Raises ValueError for another context, and where they are missing.
         """
+        action = self._action(latents, latents[:, -1], following)
+        return latents[:, -1] + self.network(latents, action)
+
+    def _action(
+        self, latents: torch.Tensor, before: torch.Tensor, after: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """Return what is inferred from two frames' latents for a prediction from a context."""
         K = self.config.context_frames
         if latents.ndim != 5 or latents.shape[1] != K:
             raise ValueError(f"expected latents (B, {K}, D, 9, 10), got {tuple(latents.shape)}")
-        action = None
-        if self.infer is not None:
-            if following is None:
-                raise ValueError("expected the next latents, to infer the latent action, got none")
-            action = self.infer(latents[:, -1], following)
-        return latents[:, -1] + self.network(latents, action)
+        if self.infer is None:
+            return None
+        if after is None:
+            raise ValueError("expected the next latents, to infer the latent action, got none")
+        return self.infer(before, after)
 
     @torch.no_grad()
     def rollout(
@@ -191,20 +200,19 @@ class Dynamics(nn.Module):
         """Context (B, K, D, 9, 10) → the next (B, horizon, D, 9, 10), fed back on itself.
 
         following: the true ones (B, horizon, D, 9, 10), for a model with a latent action: each step
-        is told what is inferred from two of them in a row.
+        is told what is inferred from two of them in a row. Raises ValueError as `forward` does.
         """
         predicted, before = [], latents[:, -1]
         for step in range(horizon_frames):
-            action = None
-            if self.infer is not None:
-                action = self.infer(before, following[:, step])
-                before = following[:, step]
-            change = self.network(latents, action)
-            predicted.append((latents[:, -1] + change).clamp(-1, 1))
+            after = None if following is None else following[:, step]
+            action = self._action(latents, before, after)
+            before = after
+            predicted.append((latents[:, -1] + self.network(latents, action)).clamp(-1, 1))
             latents = torch.cat([latents[:, 1:], predicted[-1][:, None]], dim=1)
         return torch.stack(predicted, dim=1)
 
 
 def load_dynamics(path: Path | str, device: torch.device | str = "cpu") -> Dynamics:
-    """Load `pretrained_dynamics.pkl` in eval mode. Raises ArtefactError, one line."""
+    """Load a dynamics artefact in eval mode, `pretrained_dynamics.pkl` or
+    `pretrained_latent_actions.pkl`. Raises ArtefactError, one line."""
     return load_model(path, "dynamics", Dynamics, DynamicsConfig, device)

@@ -1,5 +1,6 @@
 """The progress score: one frame → how far along a run it looks, learned from frame order alone."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.blocks import downsampler, frames_to_images
+from models.blocks import frames_to_images
 from models.checkpoint import load_model
 
 BACKBONES = ("resnet34", "resnet18", "small")
@@ -27,6 +28,40 @@ class RewardModelConfig:
     def __post_init__(self):
         if self.backbone not in BACKBONES:
             raise ValueError(f"expected a backbone of {'/'.join(BACKBONES)}, got {self.backbone!r}")
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation with as many of 8 groups as divide `channels`."""
+    return nn.GroupNorm(math.gcd(channels, 8), channels)
+
+
+class ResBlock(nn.Module):
+    """x + conv(SiLU(norm(conv(SiLU(norm(x)))))): shape stays (B, channels, H, W)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            norm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            norm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x)
+
+
+def downsampler(in_channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+    """One stride-2 convolution and one residual block a width: H and W halve each time."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), ResBlock(width)]
+        in_channels = width
+    return nn.Sequential(*layers, norm(in_channels), nn.SiLU())
 
 
 def _build_backbone(config: RewardModelConfig) -> nn.Module:

@@ -1,9 +1,9 @@
 """The tokenizer (stage 1A): an autoencoder from a frame to latents on the 9×10 walking grid.
 
-A Game Boy's screen is made of few tiles: 36,900 walking tiles on waystone's screens are of 587
-kinds. So the encoder is one convolution that takes a whole walking tile: the latents of a tile
-depend on it alone, wherever it is, and those of tiles that look alike are near. What the tile was
-the decoder makes of them, tile by tile, with the neighbours in sight.
+A Game Boy's screen is made of few tiles: 365,220 walking tiles on the screens of waystone's runs
+are of 860 kinds. So the encoder is one convolution that takes a whole walking tile: the latents of
+a tile depend on it alone, wherever it is, and those of tiles that look alike are near. What the
+tile was the decoder makes of them, tile by tile, with the neighbours in sight.
 """
 
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ class TokenizerConfig:
 
 
 class TileBlock(nn.Module):
-    """Tiles plus what an MLP makes of them and their neighbours, (B, 9, 10, width): a block of
-    ConvNeXt (Liu et al., 2022)."""
+    """Tiles plus what an MLP makes of them and their neighbours, (B, 9, 10, width): a small block
+    after ConvNeXt (Liu et al., 2022)."""
 
     def __init__(self, width: int):
         super().__init__()

@@ -85,7 +85,7 @@ def test_held_out_runs_are_followed(tmp_path):
     write_ppo_artefacts(tmp_path)
     for changed in ({"cells": 20}, {"encoder": tmp_path / "pretrained_encoder.pkl"}):
         otherwise = path_held_out.main(path_held_out.Args(tmp_path, movies, **changed))
-        assert otherwise["all"] != results["all"]
+        assert otherwise["counted"] != results["counted"] or otherwise["path"] != results["path"]
     other = path_held_out.main(path_held_out.Args(tmp_path, movies, reference_run="run_01"))
     assert other["path"]["bins"] > 0
     with pytest.raises(ValueError, match=r"--reference-run among .*, got run_77"):
@@ -145,6 +145,19 @@ def test_buttons_of_a_movie_are_those_held_longest_before_each_frame(tmp_path):
     write_movie(movie, Movie(np.array([1, 0, 16, 8], dtype=np.uint8)))
     assert latent_actions.buttons_of(movie, 4).tolist() == [0, latent_actions.NONE, 4, 3]
     assert latent_actions.buttons_of(movie, 2).tolist() == [0, latent_actions.NONE]
+    presses = np.repeat(np.array([2, 17, 16, 0], dtype=np.uint8), [9, 3, 8, 10])
+    write_movie(movie, Movie(presses, 1, 1))  # Left for 9 frames, A for 11
+    assert latent_actions.buttons_of(movie, 1).tolist() == [4]
+
+
+def test_players_who_hold_on_to_a_button_make_no_code_tell():
+    """Codes and buttons that both stay for long, drawn apart, are alike by chance."""
+    rng = np.random.default_rng(0)
+    apart = [np.repeat(rng.integers(4, size=40), 10) for _ in range(2)]
+    table = latent_actions.table_of(*apart, 4)
+    assert latent_actions.mutual_information(table) > 0.1
+    assert abs(latent_actions.information(apart[:1], apart[1:])) < 0.08
+    assert latent_actions.information(apart[:1], apart[:1]) > 1.5
 
 
 def test_what_codes_tell_of_buttons_in_bits():

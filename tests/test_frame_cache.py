@@ -63,7 +63,7 @@ def test_batches_are_of_two_sizes_and_the_encoder_gives_the_same_in_both(counted
     assert seen == [2, 2] + [8] + [8, 2] + [8, 8]
     torch.manual_seed(0)
     config = TokenizerConfig(width=128, depth=1, grey=True, half_size=True)
-    encoder = Encoder(config).to(memory_format=torch.channels_last)
+    encoder = Encoder(config)
     together = InBatches(encoder)(many)
     for i, frame in enumerate(many):
         assert torch.equal(InBatches(encoder)(frame[None])[0], together[i])

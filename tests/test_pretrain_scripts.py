@@ -3,6 +3,7 @@
 import functools
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 import pretrain_visual
 import train_reward_model
 from cli import run_script
-from data.frames import find_runs, write_run
+from data.frames import ENOUGH_FRAMES, find_runs, write_run
 from models.checkpoint import ArtefactError
 from models.dynamics import Dynamics, DynamicsConfig, load_dynamics
 from models.reward_model import load_reward_model
@@ -33,7 +34,7 @@ def assert_same_weights(a: torch.nn.Module, b: torch.nn.Module) -> None:
 
 
 def test_pretraining_writes_what_it_promises(data, tmp_path):
-    args = visual(data, tmp_path, lpips_weight=0.2, mask_max=0.5, action_bits=2)
+    args = visual(data, tmp_path, lpips_weight=0.2, mask_max=0.5, action_bits=2, batch_size=8)
     metrics = pretrain_visual.main(args)
     assert metrics == json.loads((tmp_path / "pretrain_metrics.json").read_text())
     assert len(metrics["train_runs"]) == 2 and len(metrics["val_runs"]) == 1
@@ -48,13 +49,17 @@ def test_pretraining_writes_what_it_promises(data, tmp_path):
     assert torch.equal(encoder(frames), tokenizer.encoder(frames))
     assert load_dynamics(tmp_path / "pretrained_dynamics.pkl").config.width == 16
     assert metrics["latent_actions"]["steps"] == 6
+    assert ENOUGH_FRAMES == args.context_frames + max(pretrain_visual.HORIZONS_FRAMES)
+    with pytest.raises(ValueError, match=r"expected --batch-size to give each process 8 windows"):
+        pretrain_visual.main(replace(args, batch_size=4))
     assert load_dynamics(tmp_path / "pretrained_latent_actions.pkl").config.action_bits == 2
     logs = tmp_path / "runs" / "pretrain_visual"
     assert (logs / "reconstructions.png").exists() and any(logs.glob("events.*"))
 
 
 def test_pretraining_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
-    pretrain_visual.main(visual(data, tmp_path / "whole", mask_max=0.5))
+    changes = {"mask_max": 0.5, "action_bits": 2, "batch_size": 8}
+    pretrain_visual.main(visual(data, tmp_path / "whole", **changes))
     parts = tmp_path / "parts"
 
     def interrupt_at(function: str, step: int) -> None:
@@ -69,13 +74,15 @@ def test_pretraining_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
 
         monkeypatch.setattr(pretrain_visual, function, stop)
         with pytest.raises(KeyboardInterrupt):
-            pretrain_visual.main(visual(data, parts, mask_max=0.5))
+            pretrain_visual.main(visual(data, parts, **changes))
         monkeypatch.undo()
 
     interrupt_at("sample_frames", 4)  # in the tokenizer's second epoch: one step is done again
     interrupt_at("sample_windows", 5)
-    pretrain_visual.main(visual(data, parts, mask_max=0.5))
-    for load, name in ((load_tokenizer, "tokenizer"), (load_dynamics, "dynamics")):
+    interrupt_at("sample_windows", 6)  # in the second dynamics model
+    pretrain_visual.main(visual(data, parts, **changes))
+    loaders = {"tokenizer": load_tokenizer, "dynamics": load_dynamics}
+    for name, load in (loaders | {"latent_actions": load_dynamics}).items():
         file = f"pretrained_{name}.pkl"
         assert_same_weights(load(tmp_path / "whole" / file), load(parts / file))
 
