@@ -86,7 +86,7 @@ def goals_of_one_run(args: Args) -> Path:
     while (following := int(path.following[moments[-1]])) != moments[-1]:
         moments.append(following)
     kept = torch.tensor(sorted(moments))
-    of_it = {"shows": path.shows[kept], "left": path.left[kept], "heard": path.heard[kept]}
+    of_it = {"shows": path.shows[kept], "left": path.left[kept]}
     of_it["following"] = torch.searchsorted(kept, path.following[kept])
     return changed_path(args, "goals", lambda path: of_it)
 

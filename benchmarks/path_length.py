@@ -55,7 +55,6 @@ def make_path(num_bins: int, rng: np.random.Generator) -> PathModel:
         rows,
         torch.where(rows + FRAMES_A_BIN < len(bank), rows + FRAMES_A_BIN, rows),
         num_bins - 1 - rows // FRAMES_A_BIN,
-        torch.zeros_like(rows),
         Pictures(torch.zeros(0, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)),
     )
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from models.blocks import FRAME_SHAPE, pooled_grey
 from models.follower import Follower
@@ -308,8 +307,8 @@ def counting_limits(
         place, order = torch.cat([places[j] for j in others]).sort()
         parts = runs, telling, texts, common
         frames, *parts = (torch.cat([part[j] for j in others])[order] for part in parts)
-        moments = [torch.zeros(1, dtype=torch.int64)] * 4  # nobody is guided
-        path = PathModel(config, frames, place, *parts, last, last, *moments, Pictures.pack([]))
+        none, nothing = torch.zeros(1, dtype=torch.int64), Pictures.pack([])
+        path = PathModel(config, frames, place, *parts, last, last, none, none, none, nothing)
         follower = Follower(path, 1)
         proven = torch.zeros(2, path.num_cells, dtype=torch.bool)
         for _ in follower.along(run):
@@ -482,9 +481,8 @@ def _bank(
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
     enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))
     are_goals = [count[0, found] >= enough for count, found in zip(counts, moments, strict=True)]
+    trails = _trails(shows, are_goals, bins[rows])
     frames, bins, told = frames[rows], bins[rows], torch.cat(list(texts))[rows]
-    lets_count = torch.where((told > TELLING) & also, told_limit[bins], 0)
-    trails = *_trails(shows, are_goals, bins), _heard(shows, lets_count, bins)
     return PathModel(
         config, frames, bins, telling, told, also, limit, told_limit, *trails, pictures
     )
@@ -519,18 +517,6 @@ def _trails(
     onward = whole[order].nonzero()[:, 0]
     following[stops] = onward[torch.searchsorted(places[onward], places[stops] + 1)]
     return shows[order], following, torch.cat(left)[order]
-
-
-def _heard(
-    runs: Sequence[torch.Tensor], lets_count: torch.Tensor, bins: torch.Tensor
-) -> torch.Tensor:
-    """Return the bin up to which what a run was told before each of its moments lets it count.
-
-    runs: the rows of a bank with `bins` that their moments show; lets_count: (rows,) by what is
-    told there, 0 where nothing is. Moments of all runs in order of bins, as in `_trails`.
-    """
-    before = [F.pad(lets_count[run].cummax(dim=0).values[:-1], (1, 0)) for run in runs]
-    return torch.cat(before)[bins[torch.cat(list(runs))].argsort(stable=True)]
 
 
 def _next_moments(are_goals: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

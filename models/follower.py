@@ -156,16 +156,14 @@ class Follower:
 
         first: (B,) the first cell that looks like the frame. It leads no further than there, than
         the place, or to where the followed run is: going in looks like coming out, and before
-        something like after. Nor does anything lead beyond what counts, or to where a run has been
-        told what a trajectory has not. A run that has waited for long goes on so far: what is
-        bought may be too dear.
+        something like after. Nor does anything lead beyond what counts. A run that has waited for
+        long goes on so far: what is bought may be too dear.
         """
-        path, at, front, told = self.path, self.at[rows], self.front[rows], self.front_told[rows]
-        on, shown = path.watch(x, at, self.was[rows], told)
+        path, at, front = self.path, self.at[rows], self.front[rows]
+        on, shown = path.watch(x, at, self.was[rows])
         self.waits[rows] = waits = torch.where(on == at, self.waits[rows] + 1, 0)
         after = path.following[on]
-        goes_on = path.bins[path.shows[after]] // path.bins_a_cell <= front
-        goes_on &= (waits >= PATIENCE) & (path.cell_heard[after] <= told)
+        goes_on = (waits >= PATIENCE) & (path.bins[path.shows[after]] // path.bins_a_cell <= front)
         on = torch.where(goes_on, after, on)
         self.waits[rows[goes_on]] = 0
         self.was[rows] = torch.where(on == at, self.was[rows], at)
@@ -177,7 +175,7 @@ class Follower:
         up_to = torch.minimum(up_to, (front + 1) * path.bins_a_cell - 1)
         self.off[rows] = (~shown).long()
         if not shown.all():
-            at, known = path.choose_run(*(part[~shown] for part in (x, place, up_to, told)))
+            at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])
             chosen = rows[~shown][known]
             self.at[chosen] = self.was[chosen] = at[known]
             self.off[chosen] = 0
@@ -264,7 +262,7 @@ class Follower:
         self.front_shown[rows] = path.cell_limit[place]
         self.front_told[rows] = path.cell_told_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
-        self.at[rows], _ = path.choose_run(x, place, everywhere, self.front_told[rows])
+        self.at[rows], _ = path.choose_run(x, place, everywhere)
         self.was[rows] = self.at[rows]
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:

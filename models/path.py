@@ -55,7 +55,6 @@ TENSORS = (
     "shows",
     "following",
     "left",
-    "heard",
 )
 
 
@@ -139,7 +138,6 @@ class PathModel:
         shows: torch.Tensor,
         following: torch.Tensor,
         left: torch.Tensor,
-        heard: torch.Tensor,
         pictures: "Pictures",
     ):
         """bank: (M, dims) thumbnails; then (M,) up to `common`, (bins,) the limits, (moments,).
@@ -149,13 +147,12 @@ class PathModel:
         that a trajectory has come there; `limit` is the bin up to which a belief counts once a bin
         was shown, `told_limit` the same once its text was. The moments of all runs, in order of
         bins: the row that each `shows`, the moment `following` in its run (itself at the end), how
-        many are `left`, and the bin up to which what its run was told before lets it count, 0 if it
-        was told nothing that others are: what it `heard`.
+        many are `left`.
         """
         self.config, self.pictures = config, pictures
         self.bank, self.bins, self.common, self.limit = bank, bins, common, limit
         self.says, self.texts, self.told_limit = says, texts, told_limit
-        self.shows, self.following, self.left, self.heard = shows, following, left, heard
+        self.shows, self.following, self.left = shows, following, left
         self.num_bins = len(limit)
         self.bins_a_cell = -(-self.num_bins // CELLS)
         self.num_cells = -(-self.num_bins // self.bins_a_cell)
@@ -180,7 +177,6 @@ class PathModel:
             cells.new_zeros(self.num_cells).scatter_reduce(0, cells, last, "amax")
             for last in (limit // self.bins_a_cell, told_limit // self.bins_a_cell)
         )
-        self.cell_heard = heard // self.bins_a_cell
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -282,35 +278,33 @@ class PathModel:
         return updated / updated.sum(dim=1, keepdim=True)
 
     def watch(
-        self, x: torch.Tensor, at: torch.Tensor, was: torch.Tensor, told: torch.Tensor
+        self, x: torch.Tensor, at: torch.Tensor, was: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Go on along the runs that trajectories follow, at moments `at` (B,), to what they show.
 
         x: (B, dims) thumbnails. Of the moments up to the last goal the first that looks like the
-        frame, with nothing told before it that counts beyond cell `told` (B,): after a talk a room
-        looks as before it. If none does, the run waits. It does so, too, at what it showed before,
-        `was` (B,): a text box that closes is no way back. Returns the moments, and whether one of
-        them looks like the frame, both (B,).
+        frame; if none does, the run waits. It does so, too, at what it showed before, `was` (B,): a
+        text box that closes is no way back. Returns the moments, and whether one of them looks like
+        the frame, both (B,).
         """
         ahead = [at]
         for _ in range(GOALS[-1]):
             ahead.append(self.following[ahead[-1]])
         ahead = torch.stack([*ahead, was], dim=1)
         apart = (self.bank[self.shows[ahead]] - x[:, None]).square().sum(dim=2)
-        alike = (apart < self.config.bandwidth) & (self.cell_heard[ahead] <= told[:, None])
+        alike = apart < self.config.bandwidth
         ahead[:, -1] = at
         first = alike.int().argmax(dim=1, keepdim=True)  # the moment itself, if none is
         return ahead.gather(1, first)[:, 0], alike.any(dim=1)
 
     def choose_run(
-        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor, told: torch.Tensor
+        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the moment (B,) of a run to follow from a cell `place` (B,) on.
 
-        Of those near the place, in bins up to `up_to` (B,), with nothing told before that counts
-        beyond cell `told` (B,), that are about as near to the present frame, thumbnails (B, dims),
-        as the nearest, the one with the fewest left. Returns too whether the nearest is near enough
-        to say so, (B,).
+        Of those near the place, in bins up to `up_to` (B,), that are about as near to the present
+        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. Returns too
+        whether the nearest is near enough to say so, (B,).
         """
         first = (place * self.bins_a_cell - GUIDE_BINS).clamp(0)
         last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).minimum(up_to + 1)
@@ -319,7 +313,6 @@ class PathModel:
         moments = begin[:, None] + torch.arange(max(1, int((end - begin).max()))).to(begin)
         far = moments >= end[:, None]
         moments = moments.clamp(max=len(self.shows) - 1)
-        far |= self.cell_heard[moments] > told[:, None]
         distance = (self.bank[self.shows[moments]] - x[:, None]).square().sum(dim=2)
         distance = distance.masked_fill(far, torch.inf)
         nearest = distance.amin(dim=1, keepdim=True)
@@ -407,9 +400,9 @@ def load_path(file: FilePath | str, device: torch.device | str = "cpu") -> PathM
             raise ValueError("its moments are out of order")
         if state["bank"].shape[1] * config.pool**2 != dims:
             raise ValueError("its frames are not of the size that it says")
-        sizes = *(5 * [len(bins)]), len(limit), *(2 * [len(shows)]), int(ends[-1])
+        sizes = *(5 * [len(bins)]), len(limit), len(shows), int(ends[-1])
         of = *(state[name] for name in ("bank", "says", "texts", "common")), ends, told_limit
-        of = *of, state["left"], state["heard"], state["pictures"]
+        of = *of, state["left"], state["pictures"]
         if tuple(map(len, of)) != sizes or (ends.diff() <= 0).any():
             raise ValueError("its parts do not fit each other")
         if not config.bandwidth > 0 or config.missed < 0:
