@@ -477,28 +477,40 @@ def write_tensorboard(directory: Path, results: dict, gif: bytes) -> None:
         log_gif(writer, "trajectories", gif, results["iteration"])
 
 
-def load_agent(
-    file: Path, game: Game, args: Args, episodes: int
-) -> tuple[TrainedAgent, dict, dict[str, int]]:
-    """Load a policy to play with, what else its file has, and the timing of its steps.
+@dataclass
+class Candidate:
+    """A policy to be played, and what else its file has."""
 
-    Raises ArtefactError, or ValueError when its path is not beside it.
-    """
+    agent: TrainedAgent
+    timing: dict[str, int]
+    """frames of a step, and for how many of them buttons are held"""
+    start: Start
+    """where it began in training"""
+    iteration: int
+    visits: np.ndarray
+    """(cells,) steps of the training along the path, (0,) where they were not counted"""
+    training: dict[str, dict]
+    """its settings and provenance, each empty where they are not told"""
+
+
+def load_candidate(file: Path, game: Game, args: Args) -> Candidate:
+    """Load a policy. Raises ArtefactError, or ValueError when its path is not beside it."""
     policy, checkpoint = load_policy(file, pick_device(args.device))
     with fitting(file, "policy"):
+        rom_sha1, trained_on = checkpoint["rom_sha1"], checkpoint["game"]
         timing = {key: int(checkpoint[key]) for key in ("frame_skip", "hold_frames")}
-        checkpoint["iteration"] = int(checkpoint["iteration"])
+        start = Start.of_policy(file, checkpoint)
+        iteration = int(checkpoint["iteration"])
+        visits = np.array(checkpoint.get("visits", []), dtype=np.int64)
         training = {name: dict(checkpoint.get(name, {})) for name in ("settings", "provenance")}
-        checkpoint["training"] = training
-        checkpoint["visits"] = np.array(checkpoint.get("visits", []), dtype=np.int64)
-        if checkpoint["rom_sha1"] != game.sha1:
-            print(f"note: {file} was trained on another ROM ({checkpoint['game']})")
+    if rom_sha1 != game.sha1:
+        print(f"note: {file} was trained on another ROM ({trained_on})")
     path = load_guide(file, checkpoint, args.device)
     if policy.config.goals and path is None:
         raise ValueError(f"{file} was trained with a guide, and does not name it: train anew")
     is_paid_by_path = checkpoint.get("is_paid_by_path", False)
-    agent = TrainedAgent(policy, path, episodes, args.seed, args.greedy, is_paid_by_path)
-    return agent, checkpoint, timing
+    agent = TrainedAgent(policy, path, args.episodes, args.seed, args.greedy, is_paid_by_path)
+    return Candidate(agent, timing, start, iteration, visits, training)
 
 
 def find_checkpoints(patterns: Iterable[str]) -> list[Path]:
@@ -526,16 +538,16 @@ def play_checkpoints(files: list[Path], game: Game, args: Args, begin: Beginning
     told = json.dumps([*way, *map(sha256, begin.states)])
     figures = {}
     for number, policy in enumerate(files, 1):
-        agent, checkpoint, timing = load_agent(policy, game, args, args.episodes)
+        kept = load_candidate(policy, game, args)
         key = sha256(policy.read_bytes() + told.encode())
-        if checkpoint["iteration"] in figures:
+        if kept.iteration in figures:
             continue
         if key not in known:
             name = f"{policy.name} ({number} of {len(files)})"
-            found = summarise(play(agent, game, args, timing, begin, name), game)
-            known[key] = {"policy": str(policy), "iteration": checkpoint["iteration"], **found}
+            found = summarise(play(kept.agent, game, args, kept.timing, begin, name), game)
+            known[key] = {"policy": str(policy), "iteration": kept.iteration, **found}
             write_json(file, known)
-        figures[checkpoint["iteration"]] = known[key]
+        figures[kept.iteration] = known[key]
     return [figures[iteration] for iteration in sorted(figures)]
 
 
@@ -587,10 +599,9 @@ def main(args: Args) -> dict:
     print(f"playing {game.name} ({game.path}) with {args.policy}")
     for note in game.notes:
         print(f"note: {note}")
-    agent, checkpoint, timing = load_agent(args.policy, game, args, args.episodes)
+    candidate = load_candidate(args.policy, game, args)
+    agent, timing, start = candidate.agent, candidate.timing, candidate.start
     path = agent.progress.follower.path if agent.progress else None
-    with fitting(args.policy, "policy"):
-        start = Start.of_policy(args.policy, checkpoint)
     runs = training_runs(args)
     if args.start_movie or args.start_state or args.battery_save:  # training's does not count
         start = find_start(args.start_movie, args.start_state, args.battery_save or "none", game)
@@ -621,7 +632,7 @@ def main(args: Args) -> dict:
         "game": game.name,
         "notes": list(game.notes),
         "policy": str(args.policy),
-        "iteration": checkpoint["iteration"],
+        "iteration": candidate.iteration,
         "steps": args.steps,
         "episodes": args.episodes,
         "seed": args.seed,
@@ -631,7 +642,7 @@ def main(args: Args) -> dict:
         "frame_skip": timing["frame_skip"],
         "settings": plain(args),
         "provenance": provenance(agent.device),
-        "training": checkpoint["training"],
+        "training": candidate.training,
     }
     write_tensorboard(args.out / "tensorboard", results, gifs["both"])
     write_json(args.out / "results.json", results)
@@ -646,7 +657,7 @@ def main(args: Args) -> dict:
         ],
         runs,
         path,
-        checkpoint["visits"],
+        candidate.visits,
         trained.places[np.arange(args.steps)[:, None] <= trained.ends],
     )
     write_page(args.out / "report.html", report)

@@ -230,12 +230,12 @@ def test_an_import_into_its_own_folder_can_be_repeated(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("count", "copies", "frames", "message"),
     [
-        (1, 0, 12, "got 1: prepare more recordings"),
-        (1, 1, 12, "got 1 and 1 copy: prepare"),
-        (2, 2, 12, "got 2 and 2 copies: prepare"),
-        (3, 0, 12, "4 or more for the path"),
-        (4, 0, 11, "got 4, too short run0 of 11, run1 of 11, run2 of 11, run3 of 11"),
-        (4, 1, 12, None),
+        (1, 0, 20, "got 1: prepare more recordings"),
+        (1, 1, 20, "got 1 and 1 copy: prepare"),
+        (2, 2, 20, "got 2 and 2 copies: prepare"),
+        (3, 0, 20, "4 or more for the path"),
+        (4, 0, 19, "got 4, too short run0 of 19, run1 of 19, run2 of 19, run3 of 19"),
+        (4, 1, 20, None),
     ],
 )
 def test_too_little_data_is_told_in_the_same_words(
@@ -259,11 +259,11 @@ def test_too_little_data_is_told_in_the_same_words(
 def test_prepare_tells_of_too_little_data(tmp_path, capsys):
     """All that is in OUT counts, whatever command it is from."""
     for number in range(4):
-        write_frames(tmp_path / f"run{number}", [f"{t}.npy" for t in range(12)], seed=number)
+        write_frames(tmp_path / f"run{number}", [f"{t}.npy" for t in range(20)], seed=number)
         prepare(tmp_path / "out", tmp_path / f"run{number}")
         output = capsys.readouterr().out
         assert ("warning: expected 2 or more runs" in output) == (number < 3)
-    write_frames(tmp_path / "again", [f"{t}.npy" for t in range(12)], seed=3)
+    write_frames(tmp_path / "again", [f"{t}.npy" for t in range(20)], seed=3)
     prepare(tmp_path / "out", tmp_path / "again")
     assert "warning: again and run3 hold the same pixels" in capsys.readouterr().out
 
