@@ -30,9 +30,11 @@ from tqdm import tqdm
 
 import demo
 import train_with_cnn_reward
-from cli import Count, run_script
+from benchmarks import told_codes
+from cli import Count, Positive, run_script
 from files import read_json, write_json, writes_alone
 from models import actor_critic
+from models.blocks import FITS
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.path import PathModel, load_path, save_path
 from models.tokenizer import Encoder, TokenizerConfig
@@ -54,6 +56,8 @@ class Args:
     jobs: Count = 1
     """training runs at once, which share the cores: several of one thread each are faster than one
     after the other"""
+    codes_seconds: Positive = 150.0
+    """of training, of the latent actions that one condition needs"""
     only: str = ""
     """conditions, joined by commas; default: all"""
 
@@ -91,6 +95,12 @@ def goals_of_one_run(args: Args) -> Path:
     return changed_path(args, "goals", lambda path: of_it)
 
 
+def learn_codes(args: Args) -> dict:
+    """Make the latent actions that the agent's training looks for."""
+    told_codes.make(args.artefacts, args.out, args.codes_seconds)
+    return {}
+
+
 #: What a condition changes in the demo's training, given what it has to make for it.
 CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "full": lambda args: {},
@@ -101,6 +111,12 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "habit": lambda args: {},
     "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", all_says)},
     "random-encoder": lambda args: {"pretrained_encoder": random_encoder(args)},
+    "fine-tuned": lambda args: {"finetune_encoder": True},
+    "from-scratch": lambda args: {
+        "pretrained_encoder": random_encoder(args),
+        "finetune_encoder": True,
+    },
+    "told-codes": learn_codes,
     "no-memory": lambda args: {"gru": False},
     "following-alone": lambda args: {"progress_scale": 0.0, "time_penalty": 0.0},
     "return-filter-0.8": lambda args: {"return_filter": 0.8},
@@ -119,14 +135,20 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     },
 }
 
+
+def no_shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+    """Say of no goal how it fits when it is moved."""
+    return seen.new_zeros(len(seen), goals.shape[1] * FITS)
+
+
 #: What a condition replaces in the code: module, name, and what stands there instead.
-REPLACED: dict[str, tuple[Any, str, Any]] = {
-    "no-shifts": (
-        actor_critic,
-        "shifts",
-        lambda seen, goals: seen.new_zeros(len(seen), goals.shape[1] * actor_critic.FITS),
-    ),
-    "habit": (train_with_cnn_reward, "HABIT", 1.0),
+REPLACED: dict[str, list[tuple[Any, str, Any]]] = {
+    "no-shifts": [(actor_critic, "shifts", no_shifts)],
+    "habit": [(train_with_cnn_reward, "HABIT", 1.0)],
+    "told-codes": [
+        (train_with_cnn_reward, "ActorCritic", told_codes.actor_of_codes),
+        (train_with_cnn_reward, "Agent", told_codes.AgentOfCodes),
+    ],
 }
 
 
@@ -138,25 +160,54 @@ def base_args(args: Args) -> TrainArgs:
     return replace(train, iterations=iterations, time_limit_minutes=None, snapshots=1)
 
 
-def read_curve(path: Path, points: np.ndarray, width: int) -> np.ndarray:
-    """Return mean milestones of fresh episodes that ended within `width` steps before points."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    rows = [row for row in rows if "fresh_episode/milestones" in row]
-    steps = np.array([row["env_steps"] for row in rows])
-    milestones = np.array([row["fresh_episode/milestones"] for row in rows])
-    means = [milestones[(steps > point - width) & (steps <= point)] for point in points]
-    return np.array([some.mean() if len(some) else np.nan for some in means])
+@dataclass
+class Course:
+    """What a training run came to, one row an iteration."""
+
+    steps: np.ndarray
+    """of all environments, so far"""
+    seconds: np.ndarray
+    """of training, so far"""
+    milestones: np.ndarray
+    """mean of the fresh episodes that ended in it; NaN where none did"""
+
+    @classmethod
+    def read(cls, path: Path) -> "Course":
+        """Read it from a metrics.jsonl."""
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        steps = np.array([row["env_steps"] for row in rows])
+        rates = np.array([row["env_steps_per_second"] for row in rows])
+        seconds = (np.diff(steps, prepend=0) / rates).cumsum()
+        reached = np.array([row.get("fresh_episode/milestones", np.nan) for row in rows])
+        return cls(steps, seconds, reached)
+
+    def curve(self, along: str, points: np.ndarray, width: float) -> np.ndarray:
+        """Return mean milestones within `width` before points of steps or seconds, (points,)."""
+        ended = ~np.isnan(self.milestones)
+        at, reached = getattr(self, along)[ended], self.milestones[ended]
+        means = [reached[(at > point - width) & (at <= point)] for point in points]
+        return np.array([some.mean() if len(some) else np.nan for some in means])
 
 
-def summarise(curves: np.ndarray) -> dict:
-    """Return a condition's figures from its curves, (seeds, points): at half the steps and last."""
+def summarise(courses: list[Course], steps: int, seconds: list[float]) -> dict:
+    """Return a condition's figures from its runs, one a seed: in the tenth of them before half the
+    steps, the last tenth, and the last tenth of as many seconds as each may take."""
+    means = {
+        "half": [run.curve("steps", [steps / 2], steps / 10) for run in courses],
+        "last": [run.curve("steps", [steps], steps / 10) for run in courses],
+        "in_time": [
+            run.curve("seconds", [limit], limit / 10)
+            for run, limit in zip(courses, seconds, strict=True)
+        ],
+    }
     figures = {}
-    for name, point in {"half": curves.shape[1] // 2 - 1, "last": -1}.items():
-        reached = np.nan_to_num(curves[:, point])  # no episode ended there: none reached anything
-        interval = bootstrap_interval(reached)
+    for name, some in means.items():
+        reached = np.nan_to_num(np.concatenate(some))  # none ended: nothing reached
         figures[name] = {
-            "mean": float(reached.mean()), "interval": interval, "by_seed": reached.tolist()
-        }  # fmt: skip
+            "mean": float(reached.mean()),
+            "interval": bootstrap_interval(reached),
+            "by_seed": reached.tolist(),
+        }
     return figures
 
 
@@ -213,13 +264,14 @@ def train(name: str, args: TrainArgs) -> None:
     if is_over.is_set():
         return
     args.out.mkdir(parents=True, exist_ok=True)
-    replaced = REPLACED.get(name)
     with (
         (args.out / "log.txt").open("a") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
-        patch.object(*replaced) if replaced else contextlib.nullcontext(),
+        contextlib.ExitStack() as replaced,
     ):
+        for part in REPLACED.get(name, ()):
+            replaced.enter_context(patch.object(*part))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             train_with_cnn_reward.main(args)
@@ -265,21 +317,26 @@ def main(args: Args) -> dict:
     print(f"{len(runs)} training runs of {args.steps:,} steps, each with a log.txt in {args.out}")
     train_all(runs, args.jobs)
     points = np.linspace(args.steps / 30, args.steps, 30)
-    lines = {
-        run.out: read_curve(run.out / "metrics.jsonl", points, args.steps // 10) for _, run in runs
+    courses: dict[str, list[Course]] = {name: [] for name in names}
+    for name, run in runs:
+        courses[name].append(Course.read(run.out / "metrics.jsonl"))
+    seconds = [run.seconds[-1] for run in courses[names[0]]]
+    curves = {
+        name: np.stack([run.curve("steps", points, args.steps / 10) for run in some])
+        for name, some in courses.items()
     }
-    curves = {name: np.stack([lines[run.out] for n, run in runs if n == name]) for name in names}
     draw(args.out / "ablations.png", points, curves)
-    results = {name: summarise(lines) for name, lines in curves.items()}
+    results = {name: summarise(some, args.steps, seconds) for name, some in courses.items()}
     table = args.out / "ablations.json"
     known = read_json(table) if table.exists() else {}
     same = (known.get("steps"), known.get("seeds")) == (args.steps, args.seeds)
     conditions = (known["conditions"] if same else {}) | results
     write_json(table, {"steps": args.steps, "seeds": args.seeds, "conditions": conditions})
     print(f"\nmilestones of fresh episodes in a tenth of {args.steps:,} steps, {args.seeds} seeds")
-    print(f"{'':26}{'at half the steps':22}{'at the end':22}by seed")
+    in_time = f"as long as {names[0]}"
+    print(f"{'':26}{'at half the steps':22}{'at the end':22}{in_time:22}by seed, at the end")
     for name, row in results.items():
-        cells = "".join(f"{_mean(row[point]):22}" for point in ("half", "last"))
+        cells = "".join(f"{_mean(part):22}" for part in row.values())
         print(f"{name:26}{cells}" + ", ".join(f"{end:.1f}" for end in row["last"]["by_seed"]))
     return results
 

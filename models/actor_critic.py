@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from models.blocks import GRID
+from models.blocks import FITS, GRID, shifts
 from models.checkpoint import fitting, load_checkpoint, save_checkpoint
 from models.frame_cache import InBatches
 from models.path import Pictures
@@ -21,10 +21,6 @@ from models.tokenizer import Encoder, TokenizerConfig
 KIND = "policy"
 #: Radial features of the place on the path, evenly over it.
 PLACES = 17
-#: Tiles, up, down, left and right, by which a goal is moved to see whether it then fits.
-SHIFTS = 3
-#: Numbers that say so of one goal.
-FITS = 2 * (2 * SHIFTS + 1)
 
 
 @dataclass(frozen=True)
@@ -192,31 +188,6 @@ class ActorCritic(nn.Module):
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bf16):
             latents = self.encoder(frames.flatten(0, -4))
         return latents.float().unflatten(0, frames.shape[:-3])
-
-
-@torch.no_grad()
-def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
-    """Return how well latents (B, D, 9, 10) fit goals (B, G, D, 9, 10) moved by some tiles.
-
-    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
-    is the same picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks
-    the same everywhere, so what is learned of it in one place holds in places never seen; compare
-    the correlation layer of optical flow (Dosovitskiy et al., 2015).
-    """
-    fits = []
-    for axis in (2, 3):
-        lines = seen.movedim(axis, 1).flatten(2)  # (B, L, features)
-        goal_lines = goals.movedim(axis + 1, 2).flatten(3)  # (B, G, L, features)
-        dots = torch.bmm(lines, goal_lines.flatten(1, 2).mT).unflatten(2, goal_lines.shape[1:3])
-        squared = (
-            lines.square().sum(dim=2)[:, :, None, None] + goal_lines.square().sum(dim=3)[:, None]
-        )
-        apart = (squared - 2 * dots).clamp_min(0)  # (B, L, G, L)
-        moved = range(-SHIFTS, SHIFTS + 1)
-        diagonals = [apart.diagonal(shift, dim1=1, dim2=3).mean(dim=2) for shift in moved]
-        apart = torch.stack(diagonals, dim=2)  # (B, G, shifts)
-        fits.append(3 - 3 * apart / apart.mean(dim=2, keepdim=True).clamp_min(1e-6))
-    return torch.cat(fits, dim=2).flatten(1)
 
 
 class GoalLatents:

@@ -9,6 +9,10 @@ from torch import nn
 FRAME_SHAPE = (144, 160, 3)
 #: The screen in walking tiles of 16×16 pixels: rows, columns. Latents live on this grid.
 GRID = (9, 10)
+#: Tiles, up, down, left and right, by which a picture is moved to see whether it fits another.
+SHIFTS = 3
+#: Numbers that say so of one.
+FITS = 2 * (2 * SHIFTS + 1)
 
 
 def frames_to_images(frames: torch.Tensor, grey: bool, half_size: bool) -> torch.Tensor:
@@ -36,6 +40,31 @@ def pooled_grey(frames: torch.Tensor, side: int) -> torch.Tensor:
     rows = frames.reshape(B, H // side, side, W * C).sum(dim=2, dtype=torch.int32)
     cells = rows.reshape(B, H // side, W // side, side * C).sum(dim=3)
     return cells.float() / (255 * C * side**2)
+
+
+@torch.no_grad()
+def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+    """Return how well latents (B, D, 9, 10) fit goals (B, G, D, 9, 10) moved by some tiles.
+
+    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
+    is the same picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks
+    the same everywhere, so what is learned of it in one place holds in places never seen; compare
+    the correlation layer of optical flow (Dosovitskiy et al., 2015).
+    """
+    fits = []
+    for axis in (2, 3):
+        lines = seen.movedim(axis, 1).flatten(2)  # (B, L, features)
+        goal_lines = goals.movedim(axis + 1, 2).flatten(3)  # (B, G, L, features)
+        dots = torch.bmm(lines, goal_lines.flatten(1, 2).mT).unflatten(2, goal_lines.shape[1:3])
+        squared = (
+            lines.square().sum(dim=2)[:, :, None, None] + goal_lines.square().sum(dim=3)[:, None]
+        )
+        apart = (squared - 2 * dots).clamp_min(0)  # (B, L, G, L)
+        moved = range(-SHIFTS, SHIFTS + 1)
+        diagonals = [apart.diagonal(shift, dim1=1, dim2=3).mean(dim=2) for shift in moved]
+        apart = torch.stack(diagonals, dim=2)  # (B, G, shifts)
+        fits.append(3 - 3 * apart / apart.mean(dim=2, keepdim=True).clamp_min(1e-6))
+    return torch.cat(fits, dim=2).flatten(1)
 
 
 class RunningRMS(nn.Module):

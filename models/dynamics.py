@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.blocks import GRID
+from models.blocks import FITS, GRID, shifts
 from models.checkpoint import load_model
 
 KINDS = ("transformer", "mlp")
@@ -51,26 +51,31 @@ class LatentAction(nn.Module):
     """What happened between two frames, in a few bits: ±1 each, straight through in the backward
     pass (finite scalar quantisation to two levels, Mentzer et al., 2024).
 
-    Each bit is normalised over the batch: else all begin, and stay, the same for all frames.
+    Most of what a button does is to scroll the map, so the frames are also compared when moved by
+    some tiles, as the policy compares its goals. Each bit is normalised over the batch: else all
+    begin, and stay, the same for all frames.
     """
 
     def __init__(self, config: DynamicsConfig):
         super().__init__()
         D, width = config.latent_channels, config.width
-        self.layers = nn.Sequential(
+        self.look = nn.Sequential(
             nn.Conv2d(2 * D, width, 5, padding=2),
             nn.GELU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.GELU(),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
-            nn.Linear(width, config.action_bits),
+        )
+        self.bits = nn.Sequential(
+            nn.Linear(width + FITS, config.action_bits),
             nn.BatchNorm1d(config.action_bits, affine=False),
         )
 
     def forward(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         """Latents (B, D, 9, 10) of successive frames → bits (B, action_bits), -1 or 1."""
-        soft = torch.tanh(self.layers(torch.cat([before, after - before], dim=1)))
+        seen = self.look(torch.cat([before, after - before], dim=1))
+        soft = torch.tanh(self.bits(torch.cat([seen, shifts(before, after[:, None])], dim=1)))
         return soft + (torch.where(soft < 0, -1.0, 1.0) - soft).detach()
 
 

@@ -68,9 +68,10 @@ def test_its_artefacts_serve_the_benchmarks(out, tmp_path, monkeypatch):
     )
     only = (
         "full,no-goals,goals-of-one-run,no-shifts,no-information-gate,random-encoder,"
-        "one-frame-score"
+        "from-scratch,told-codes,one-frame-score"
     )
     args = ablations.Args(artefacts=out, out=tmp_path, steps=64, seeds=1, only=only)
+    args.codes_seconds = 0.4
     assert list(ablations.main(args)) == only.split(",")
     assert (tmp_path / "ablations.png").stat().st_size > 0
     with pytest.raises(ValueError, match=r"expected --only from full, .*, got none"):

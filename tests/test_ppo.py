@@ -5,14 +5,13 @@ import pytest
 import torch
 
 from models.actor_critic import (
-    SHIFTS,
     ActorCritic,
     ActorCriticConfig,
     load_policy,
     save_policy,
-    shifts,
 )
 from models.archive import Archive, Entry
+from models.blocks import SHIFTS, shifts
 from models.novelty import Novelty
 from models.tokenizer import Encoder, TokenizerConfig
 from train_with_cnn_reward import gae, return_filter
