@@ -16,6 +16,8 @@ from models.blocks import FITS, GRID, shifts
 from models.checkpoint import load_model
 
 KINDS = ("transformer", "mlp")
+#: Tiles, in rows and columns around one, of which something may come to be in its place.
+REACH = 5
 
 
 @dataclass
@@ -118,7 +120,11 @@ class SpaceTimeBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Latents (B, K, D, 9, 10), and an action (B, bits) → change of the last ones (B, D, 9, 10)."""
+    """Latents (B, K, D, 9, 10), and an action (B, bits) → change of the last ones (B, D, 9, 10).
+
+    Most of what changes has only moved: a tile's change is its own, plus a weighted sum of the
+    tiles around it (after dynamic neural advection, Finn et al., 2016).
+    """
 
     def __init__(self, config: DynamicsConfig):
         super().__init__()
@@ -131,17 +137,20 @@ class Transformer(nn.Module):
             *(SpaceTimeBlock(width, config.heads) for _ in range(config.depth))
         )
         self.told = nn.Linear(config.action_bits, width) if config.action_bits else None
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.latent_channels))
+        outputs = config.latent_channels + REACH**2
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
 
     def forward(self, latents: torch.Tensor, action: torch.Tensor | None) -> torch.Tensor:
-        B, K = latents.shape[:2]
+        B, K, D = latents.shape[:3]
         tokens = self.embed(latents.flatten(0, 1)).flatten(2).transpose(1, 2)  # (B K, 90, width)
         tokens = tokens.unflatten(0, (B, K)) + self.place + self.moment
         if self.told is not None:
             tokens = tokens + self.told(action)[:, None, None]
         tokens = self.blocks(tokens)
-        change = self.head(tokens[:, -1])  # (B, 90, D)
-        return change.transpose(1, 2).reshape(latents[:, -1].shape)
+        change, weights = self.head(tokens[:, -1]).mT.split([D, REACH**2], dim=1)  # (B, ..., 90)
+        near = F.unfold(latents[:, -1], REACH, padding=REACH // 2).unflatten(1, (D, -1))
+        change = change + (near * weights[:, None]).sum(dim=2)
+        return change.view(latents[:, -1].shape)
 
 
 class MLP(nn.Module):

@@ -21,8 +21,9 @@ from models.reward_model import RewardModel, load_reward_model
 class Progress(ABC):
     """What follows the environments along a path, if there is one; subclasses score them."""
 
-    scores_every_step: bool
-    """scores cost nothing; else only those are asked for that are paid"""
+    is_place: bool
+    """scores are places on the path: they cost nothing, and hold until another is for sure; else
+    only those are asked for that are paid"""
     higher: float
     """how much more progress counts as a new height"""
 
@@ -93,7 +94,7 @@ class Progress(ABC):
 class ScoreProgress(Progress):
     """A single frame's score by the reward model; a path, if any, only guides."""
 
-    scores_every_step = False
+    is_place = False
     higher = 0.005
 
     def __init__(self, model: RewardModel, follower: Follower | None = None):
@@ -109,7 +110,7 @@ class ScoreProgress(Progress):
 class PathProgress(Progress):
     """The expected fraction of the path under a belief that is filtered along each trajectory."""
 
-    scores_every_step = True
+    is_place = True
 
     def __init__(self, follower: Follower):
         super().__init__(follower, follower.belief.device)
