@@ -244,7 +244,7 @@ class CurriculumEnvs:
         terminated |= self.progress.arrived(self._all)
         due = np.full(config.num_envs, self.steps % config.reward_interval == 0) | terminated
         due |= self.episode_steps >= config.episode_steps
-        seen = due | self._out_of_patience() | self.progress.is_place
+        seen = due | self._out_of_patience() | self.progress.scores_every_step
         if seen.any():
             with self.timer("archive"):
                 self._advance_score(np.flatnonzero(seen), terminated)
@@ -266,17 +266,15 @@ class CurriculumEnvs:
         """Score the frames of `envs` and archive the moments worth it.
 
         What no recorded run shows is not worth it: an agent that is lost in a menu would fill the
-        archive with menus. Nor is a place paid before a frame shows it for sure: a menu that one
-        run opened there may move the belief by some bins, and an agent would stay in it.
+        archive with menus.
         """
         score = self.progress.score(self.frames, envs)
-        holds = self.progress.is_place & ~self.sure[envs]
-        self.score[envs] = np.where(holds, self.score[envs], score)
+        self.score[envs] = np.where(self.progress.counts(envs), score, self.score[envs])
         higher = self.score > self.best_score + self.progress.higher
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
         sure = envs[self.sure[envs] & ~terminated[envs]]
-        if self.progress.is_place:  # each step's
+        if self.progress.scores_every_step:  # a place on the path, each step's
             np.add.at(self.visits, self.archive.index(self.score[sure]), 1)
         worthy = sure[self.archive.wants(self.score[sure], self.rng)]
         if len(worthy):

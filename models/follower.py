@@ -18,7 +18,7 @@ PATIENCE = 64
 #: What a follower knows of each trajectory, in the order in which it is saved.
 SCALARS = (
     *("place", "been", "front_shown", "front_told", "proved", "since"),
-    *("beyond", "shown_beyond", "at", "was", "waits", "off", "astray"),
+    *("beyond", "shown_beyond", "at", "was", "waits", "off", "astray", "resembles"),
 )
 
 
@@ -123,9 +123,11 @@ class Follower:
             return
         self.seen[rows] = x
         compared = path.compare(x) if compared is None else (part[new] for part in compared)
-        near, common, texts, says = compared
+        near, pictures, common, texts, says = compared
         bounds = self.astray[rows], self.front_told[rows]
         self.belief[rows] = belief = path.update(self.belief[rows], near, says, *bounds)
+        near_here = (belief * (pictures < KNOWN * path.config.bandwidth)).sum(dim=1)
+        self.resembles[rows] = (near_here > 0.5).long()
         alike = near < path.config.bandwidth
         # A picture that stays for some cells shows them all; one that recurs, none.
         shown = alike & (_around(belief * alike) > 0.2) & (belief > 0.02) & (says > TELLING)
@@ -173,12 +175,12 @@ class Follower:
         up_to = torch.maximum(here, (torch.maximum(first, place) + 1) * path.bins_a_cell - 1)
         up_to = torch.where(strange, path.num_bins, up_to)
         up_to = torch.minimum(up_to, (front + 1) * path.bins_a_cell - 1)
-        self.off[rows] = (~shown).long()
+        self.off[rows] = 0
         if not shown.all():
-            at, known = path.choose_run(x[~shown], place[~shown], up_to[~shown])
-            chosen = rows[~shown][known]
-            self.at[chosen] = self.was[chosen] = at[known]
-            self.off[chosen] = 0
+            lost = rows[~shown]
+            at, known = path.choose_run(*(part[~shown] for part in (x, place, up_to, on)))
+            self.was[lost] = torch.where(at == on[~shown], self.was[lost], at)
+            self.at[lost], self.off[lost] = at, (~known).long()
 
     def _confirm(
         self,
@@ -259,10 +261,11 @@ class Follower:
         self.belief[rows] = F.one_hot(place, path.num_cells).to(self.belief)
         self.place[rows] = self.been[rows] = place
         self.proved[rows] = place
+        self.resembles[rows] = 1
         self.front_shown[rows] = path.cell_limit[place]
         self.front_told[rows] = path.cell_told_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
-        self.at[rows], _ = path.choose_run(x, place, everywhere)
+        self.at[rows], _ = path.choose_run(x, place, everywhere, self.at[rows])
         self.was[rows] = self.at[rows]
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:

@@ -35,6 +35,8 @@ BACK = 0.125
 #: Bins to either side of a place where runs are looked for to be followed, and bandwidths within
 #: which a frame of theirs is near.
 GUIDE_BINS, KNOWN = 10, 4.0
+#: Bins before the last text that was told to which a belief goes back as readily as ever.
+EARLIER = 32
 #: Less than this says nothing of the place: a picture that its run shows four times or more.
 TELLING = 0.1
 #: Distance below which two texts are the same.
@@ -79,6 +81,8 @@ class PathConfig:
     was proved, up to an untold text"""
     behind: float = 1e-5
     """probability of a leap back, anywhere, likewise"""
+    undone: float = 1e-20
+    """of one to well before what was told last"""
     missed: int = 1
     """bins in a row that may be passed unseen, beyond as many as runs pass"""
     reach: float = 2.0
@@ -177,6 +181,9 @@ class PathModel:
             cells.new_zeros(self.num_cells).scatter_reduce(0, cells, last, "amax")
             for last in (limit // self.bins_a_cell, told_limit // self.bins_a_cell)
         )
+        # The first cell whose text lets so much be passed untold, less some: by cell up to which.
+        teller = torch.searchsorted(self.cell_told_limit.cummax(dim=0).values, cells.unique())
+        self.earliest = (teller - EARLIER // self.bins_a_cell).clamp_min(0) * self.tells
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -214,10 +221,10 @@ class PathModel:
     def compare(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Compare thumbnails (B, dims) with the landmarks, and their texts with those that tell.
 
-        Returns the distance to each cell, (B, cells): to what is nearest of it; likewise to what is
-        common, and to its common texts, or pictures, if no text tells; and how much the frames say
-        about the place, (B, 1): what the landmark most like them does, or the same text, whatever
-        picture it stands under.
+        Returns the distance to each cell, (B, cells): to what is nearest of it; to the picture that
+        is; likewise to what is common, and to its common texts, or pictures, if no text tells; and
+        how much the frames say about the place, (B, 1): what the landmark most like them does, or
+        the same text, whatever picture it stands under.
         """
         landmarks = self.landmarks.flatten(0, 1)
         distance = torch.addmm(self._landmarks_squared, x, landmarks.T, alpha=-2)
@@ -231,14 +238,14 @@ class PathModel:
         )
         apart = text_distances(text_part(x), self._texts, self.config.bandwidth)
         cells = self._text_cells.expand(len(x), -1)
-        near = near.scatter_reduce(1, cells, apart, "amin")
+        pictures, near = near, near.scatter_reduce(1, cells, apart, "amin")
         texts = torch.full_like(near, torch.inf)
         texts.scatter_reduce_(1, cells, apart + self._text_of_one_run, "amin")
         common = torch.minimum(common, texts)
         texts = texts if self.tells else common
         told = (apart < self.config.bandwidth) * self._text_says
         says = torch.cat([self._landmark_says[which, cell][:, None], told], dim=1)
-        return near, common, texts, says.amax(dim=1, keepdim=True)
+        return near, pictures, common, texts, says.amax(dim=1, keepdim=True)
 
     def everywhere(self, x: torch.Tensor) -> torch.Tensor:
         """Return the distances of thumbnails (B, dims) to all rows, (B, M)."""
@@ -267,13 +274,17 @@ class PathModel:
         anywhere = config.outlier**says
         shown = ((fits + config.outlier) ** says - anywhere).clamp_min(0)
         side = self.kernel.shape[-1] // 2
-        moved = F.conv1d(F.pad(belief[:, None], (side, side)), self.kernel)[:, 0]
+        since_told = cells >= self.earliest[told][:, None]
+        parts = torch.stack([belief * since_told, belief * ~since_told]).flatten(0, 1)
+        moved = F.conv1d(F.pad(parts[:, None], (side, side)), self.kernel)[:, 0]
+        moved = moved[: len(belief)] * since_told + moved[len(belief) :]
         stayed, moved = (1 - config.walk) * belief, config.walk * moved
         unexpected = (1 - ((stayed + moved) * fits).sum(dim=1, keepdim=True)).clamp_min(0)
         leap = (self.pace * since[:, None]).minimum(told[:, None] - peak).clamp_min(self.leap)
         ahead = (cells > peak) & (cells <= peak + leap)
         leaps = config.ahead / leap * ahead
-        leaps = leaps + config.behind / peak.clamp_min(1) * (cells < peak)
+        behind = torch.where(since_told, config.behind, config.undone)
+        leaps = leaps + behind / peak.clamp_min(1) * (cells < peak)
         updated = (stayed + moved + unexpected * leaps) * shown + anywhere * belief
         return updated / updated.sum(dim=1, keepdim=True)
 
@@ -298,13 +309,15 @@ class PathModel:
         return ahead.gather(1, first)[:, 0], alike.any(dim=1)
 
     def choose_run(
-        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor
+        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor, at: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the moment (B,) of a run to follow from a cell `place` (B,) on.
 
         Of those near the place, in bins up to `up_to` (B,), that are about as near to the present
-        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. Returns too
-        whether the nearest is near enough to say so, (B,).
+        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. If that is not
+        near enough to say so, the nearest itself, such as one of the same room, or, if it is not
+        much nearer than the present moment `at` (B,), that one. Returns, too, whether it is near
+        enough, (B,).
         """
         first = (place * self.bins_a_cell - GUIDE_BINS).clamp(0)
         last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).minimum(up_to + 1)
@@ -315,11 +328,14 @@ class PathModel:
         moments = moments.clamp(max=len(self.shows) - 1)
         distance = (self.bank[self.shows[moments]] - x[:, None]).square().sum(dim=2)
         distance = distance.masked_fill(far, torch.inf)
-        nearest = distance.amin(dim=1, keepdim=True)
+        nearest, first = distance.min(dim=1, keepdim=True)
+        is_near = nearest < KNOWN * self.config.bandwidth
         close = distance <= nearest + 0.35 * self.config.bandwidth
         cost = torch.where(close & ~far, self.left[moments], torch.iinfo(torch.int64).max)
-        chosen = moments.gather(1, cost.argmin(dim=1, keepdim=True))[:, 0]
-        return chosen, nearest[:, 0] < KNOWN * self.config.bandwidth
+        chosen = torch.where(is_near, cost.argmin(dim=1, keepdim=True), first)
+        away = (self.bank[self.shows[at]] - x).square().sum(dim=1, keepdim=True)
+        chosen = moments.gather(1, chosen).where(is_near | (nearest < away / 2), at[:, None])
+        return chosen[:, 0], is_near[:, 0]
 
     def goals(self, at: torch.Tensor, off: torch.Tensor) -> torch.Tensor:
         """Return rows that show what comes after moments `at` (B,), (B, goals).

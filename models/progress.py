@@ -21,9 +21,8 @@ from models.reward_model import RewardModel, load_reward_model
 class Progress(ABC):
     """What follows the environments along a path, if there is one; subclasses score them."""
 
-    is_place: bool
-    """scores are places on the path: they cost nothing, and hold until another is for sure; else
-    only those are asked for that are paid"""
+    scores_every_step: bool
+    """scores cost nothing; else only those are asked for that are paid"""
     higher: float
     """how much more progress counts as a new height"""
 
@@ -56,6 +55,10 @@ class Progress(ABC):
     @abstractmethod
     def score(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Return the progress, (B,) float32, of `envs` (B,); frames (N, 144, 160, 3) are of all."""
+
+    def counts(self, envs: np.ndarray) -> np.ndarray:
+        """Say in which of `envs` (B,) the score counts, (B,) bool; in the others the last holds."""
+        return np.ones(len(envs), dtype=bool)
 
     def agrees(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Say whether frames look like the place that `envs` (B,) are taken to be at, (B,) bool."""
@@ -94,7 +97,7 @@ class Progress(ABC):
 class ScoreProgress(Progress):
     """A single frame's score by the reward model; a path, if any, only guides."""
 
-    is_place = False
+    scores_every_step = False
     higher = 0.005
 
     def __init__(self, model: RewardModel, follower: Follower | None = None):
@@ -110,7 +113,7 @@ class ScoreProgress(Progress):
 class PathProgress(Progress):
     """The expected fraction of the path under a belief that is filtered along each trajectory."""
 
-    is_place = True
+    scores_every_step = True
 
     def __init__(self, follower: Follower):
         super().__init__(follower, follower.belief.device)
@@ -119,6 +122,14 @@ class PathProgress(Progress):
     def score(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Return where the beliefs are."""
         return self.follower.progress(self._rows(envs)).cpu().numpy()
+
+    def counts(self, envs: np.ndarray) -> np.ndarray:
+        """Say where the picture is like what is recorded where `envs` (B,) are taken to be.
+
+        A text in a menu may be like one that is told some bins on: it moves the belief, but were
+        that paid, an agent would stay in the menu.
+        """
+        return self.follower.resembles[self._rows(envs)].bool().cpu().numpy()
 
 
 def load_progress(

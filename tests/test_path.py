@@ -424,9 +424,9 @@ def test_filtering_is_bayes_rule(path, since, told):
 
 def test_comparing_finds_each_cells_nearest_frame_and_what_it_says(path):
     x = path.thumbnails(torch.from_numpy(film(["moment 20", "moment 3"])))
-    near, common, texts, says = path.compare(x)
+    near, pictures, common, texts, says = path.compare(x)
     # Its three runs show the same, and no text.
-    assert torch.equal(near, common) and torch.equal(texts, common)
+    assert all(torch.equal(near, apart) for apart in (pictures, common, texts))
     full = path.everywhere(x)
     for i in range(2):
         for cell in range(path.num_cells):
@@ -576,14 +576,15 @@ def test_a_text_is_compared_by_itself_where_it_tells(told):
     path, street, _ = told
     texts = [with_text("another 3", text) for text in ("text 2", "never told")]
     x = path.thumbnails(torch.from_numpy(np.stack([*texts, street[9]])))
-    near, common, texts, says = path.compare(x)
-    for apart, cells in ((near, [[36], [], [9]]), (texts, [[36], [], []])):
+    near, pictures, common, texts, says = path.compare(x)
+    expected = (near, [[36], [], [9]]), (pictures, [[], [], [9]]), (texts, [[36], [], []])
+    for apart, cells in expected:
         alike = apart < path.config.bandwidth
         assert [some.nonzero()[:, 0].tolist() for some in alike] == cells
     assert near[0, 36] < 1e-6 and common[0, 36] < 1e-6 and says[0] == 1
     assert path.everywhere(x)[0].min() > path.config.bandwidth  # whole pictures
     alone = path.changed(common=torch.zeros_like(path.common))
-    near, common, texts, _ = alone.compare(x)
+    near, _, common, texts, _ = alone.compare(x)
     assert near[0, 36] < 1e-6 and torch.isinf(common).all() and torch.isinf(texts).all()
 
 

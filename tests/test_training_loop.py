@@ -92,13 +92,13 @@ def test_reward_is_progress_minus_time(args):
 
 def test_new_heights_are_paid_alone(args):
     """A shop may lie behind: the way there costs nothing, and the way back is paid once. What a
-    menu makes of the place is not paid before the place is sure."""
+    menu makes of the place is not paid before the screen is like what is recorded there."""
     envs = make_envs(args, num_envs=1, episode_steps=1000, fresh_share=1.0, time_penalty=0.0)
     start = envs.score[0]
     scores = iter(np.float32([0.2, 0.1, 0.2, 0.0, 0.3, 0.5, 0.4]) + start)
-    sure = iter([True, True, True, True, True, False, True])
+    counts = iter([True, True, True, True, True, False, True])
     envs.progress.score = lambda frames, rows: next(scores)[None]
-    envs.progress.follow = lambda frames, rows: np.array([next(sure)])
+    envs.progress.counts = lambda rows: np.array([next(counts)])
     rewards = [envs.step(np.array([BUTTONS.index("Select")]))[0][0] for _ in range(7)]
     expected = args.progress_scale * np.array([0.2, 0, 0, 0, 0.1, 0, 0.1])
     assert rewards == pytest.approx(expected, abs=1e-4)
