@@ -129,6 +129,19 @@ def test_goals_lead_back_where_nothing_near_is_recorded(path):
     assert torch.equal(follower.goals, before)
 
 
+def test_goals_lead_back_to_what_is_much_more_like_the_screen(path):
+    """Another corner of a room in which the followed run is not."""
+    follower, row = Follower(path, 1), torch.tensor([0])
+    corner = picture("moment 17").copy()
+    corner[:, :48] = picture("strange")[:, :48]
+    for frame, goal in ((None, "moment 21"), (corner, "moment 17"), (None, "moment 18")):
+        names = run_names()[:21] if goal == "moment 21" else ["moment 17"]
+        for shown in film(names) if frame is None else frame[None]:
+            follower.follow(path.thumbnails(torch.from_numpy(shown[None])), row)
+        assert (path.pictures[int(follower.goals[0, 0])] == picture(goal)).all()
+        assert follower.off[0] == (frame is not None)
+
+
 @pytest.mark.parametrize("at", [1, 30, LENGTH])
 def test_a_frame_unlike_any_run_moves_nothing(path, at):
     """Also at the ends of the path, where a walk can only go one way."""
@@ -560,6 +573,33 @@ def test_a_text_just_beyond_is_heard(told):
         if follower.told.any():
             assert follower.told[0].nonzero()[:, 0].tolist() == [37]
     assert path.told_limit[33] == 35 and follower.front_told[0] == path.num_bins - 1
+
+
+@pytest.mark.parametrize(("frames", "goes_back"), [(5, False), (20, True)])
+def test_to_before_what_was_told_only_a_dozen_frames_lead_back(
+    told, frames, goes_back, monkeypatch
+):
+    """A room that is entered again looks as it did; a defeat leads through many such."""
+    monkeypatch.setattr("models.path.EARLIER", 0)
+    path, street, road = told
+    path = path.changed()
+    play = np.stack([*street, *talk("another"), *road[:10], *street[4 : 4 + frames]])
+    at = 4 + frames - 1 if goes_back else 47
+    assert abs(follow_run(path, play)[-1] * (path.num_bins - 1) - at) < 1
+    readily = path.changed(replace(path.config, undone=path.config.behind))
+    assert abs(follow_run(readily, play)[-1] * (path.num_bins - 1) - (4 + frames - 1)) < 1
+
+
+def test_a_text_moves_the_place_and_does_not_count_below_another_picture(told):
+    path, street, _ = told
+    progress, env = PathProgress(Follower(path, 1)), np.array([0])
+    for frame in [*street, *talk("left", 0)]:
+        progress.follow(torch.from_numpy(frame[None]), env)
+    before = progress.score(None, env)
+    for above, counts in (("pack", False), ("left 3", True)):
+        progress.follow(torch.from_numpy(with_text(above, "text 0")[None]), env)
+        assert progress.score(None, env) > before
+        assert progress.counts(env).tolist() == [counts]
 
 
 @pytest.mark.parametrize(("moments", "follows"), [(4, False), (5, True)])
