@@ -25,7 +25,6 @@ from tqdm import trange
 from cli import Count, Seed, run_script
 from data.demo.prepare import find_movies
 from data.frames import find_runs, split_runs
-from evaluate_policy import Mindless, TrainedAgent, load_guide
 from games.actions import MINDLESS, action_masks
 from games.game import BUNDLED_ROM
 from games.movie import FRAME_SKIP, HOLD_FRAMES, play, read_movie
@@ -34,6 +33,7 @@ from models.actor_critic import load_policy
 from models.follower import Follower
 from models.ordering import rank_correlation
 from models.path import PathModel, load_path
+from playing import Mindless, TrainedAgent, load_guide
 
 NEAR_CELLS = 2
 

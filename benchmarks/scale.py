@@ -30,7 +30,7 @@ import torch
 from tqdm import tqdm
 
 import demo
-import evaluate_policy
+import playing
 import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
@@ -216,7 +216,7 @@ def measure_train(folder: Path) -> dict:
         )
     figures["state_mb"] = megabytes(state)
     path = load_path(folder / "reward_path.pkl")
-    player = evaluate_policy.TrainedAgent(agent.policy, path, EPISODES, is_paid_by_path=True)
+    player = playing.TrainedAgent(agent.policy, path, EPISODES, is_paid_by_path=True)
     frames = open_runs(folder / "frames")[0].frames
     with seconds(figures, "evaluate"):
         for step in range(STEPS):

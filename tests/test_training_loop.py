@@ -15,6 +15,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import evaluate_policy
+import playing
 import train_with_cnn_reward as training_script
 from cli import run_script
 from curriculum import CurriculumEnvs, Start, play_masks
@@ -563,9 +564,9 @@ def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
     held = GAME.milestones_held(envs.emulators.read_memory_batch)[0].sum()
     assert min(evaluate_policy.main(evaluation)["random"]["milestones_per_episode"]) >= held > 3
     policy, _ = load_policy(evaluation.policy)
-    agent = evaluate_policy.TrainedAgent(policy, follower.path, 2)
+    agent = playing.TrainedAgent(policy, follower.path, 2)
     start = Start(Movie(np.zeros(1, np.uint8)), states[middle])
-    agent.begin(evaluate_policy.beginnings(start, GAME, evaluation))
+    agent.begin(playing.beginnings(start, GAME, 2, noop_max=2, seed=0))
     assert np.abs(agent.places - place).max() < 0.05
     file.write_bytes(states[middle][:-9])
     for script, told in ((training_script, args), (evaluate_policy, evaluation)):
@@ -606,7 +607,7 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
     training_script.main(replace(args, iterations=1))
     policy, _ = load_policy(args.out / "policy_final.pkl")
     path = load_path(args.reward_model)
-    agent = evaluate_policy.TrainedAgent(policy, path, 1)
+    agent = playing.TrainedAgent(policy, path, 1)
     look = agent.act
 
     def press_a():
@@ -616,10 +617,9 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
     monkeypatch.setattr(agent, "act", press_a)
     states, frames = play_masks(MOVIE, GAME)
     way = np.arange(len(frames) - 7)[:, None]
-    begin = evaluate_policy.Beginnings([states[-8]], frames, way, False, True)
-    told = evaluate_policy.Args(steps=12, gif_steps=12)
+    begin = playing.Beginnings([states[-8]], frames, way, False, True)
     timing = {"frame_skip": 30, "hold_frames": 8}
-    episodes = evaluate_policy.play(agent, GAME, told, timing, begin, "test")
+    episodes = playing.play(agent, GAME, 12, 12, timing, begin, "test")
     (end,) = episodes.ends
     assert 0 < end < 12
     video = draw_video(evaluate_policy.episode_moments(episodes, 0, path))
