@@ -159,8 +159,8 @@ class Follower:
         first: (B,) the first cell that looks like the frame. It leads no further than there, than
         the place, or to where the followed run is: going in looks like coming out, and before
         something like after. Nor does anything lead beyond what counts. A run that has waited for
-        long goes on so far: what is bought may be too dear. Those that nothing recorded there is near
-        to are `off`, and led back.
+        long goes on so far: what is bought may be too dear. Where nothing recorded there is near
+        the frame, trajectories are `off`, and led back.
         """
         path, at, front = self.path, self.at[rows], self.front[rows]
         on, shown = path.watch(x, at, self.was[rows])

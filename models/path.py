@@ -266,7 +266,9 @@ class PathModel:
         more the frame is what was expected, and as far as runs go in the new pictures `since` one
         proved a further place, (B,): some battle shows next to nothing that another run does; but
         what may be passed untold, up to cell `told` (B,), it does not pass by more than `leap`:
-        houses of other towns look the same. Returned normalised.
+        houses of other towns look the same. To well before the text by which so much may be passed
+        it goes back by a leap alone, and a dozen frames have to say so: a room that is entered
+        again looks as it did, and only a defeat leads so far back. Returned normalised.
         """
         config, cells = self.config, torch.arange(self.num_cells, device=near.device)
         peak = belief.argmax(dim=1, keepdim=True)
