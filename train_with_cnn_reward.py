@@ -231,6 +231,11 @@ def hindsight_steps(boundaries: torch.Tensor, goals: int) -> torch.Tensor:
     return torch.minimum(steps[..., None] + ahead, ends[..., None]).to(boundaries.device)
 
 
+def differs(latents: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Say which latents (..., D, 9, 10) are of another screen than others, (...) bool."""
+    return (latents - others).abs().amax(dim=(-3, -2, -1)) > SCREEN_CHANGED
+
+
 def without_habit(log_probs: torch.Tensor) -> torch.Tensor:
     """Return weights of actions taken with `log_probs`, as if all had been as likely, up to HABIT.
 
@@ -313,7 +318,7 @@ class Agent:
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
             before = latents
             inputs, latents = self.look()
-            moved = (latents - before).abs().amax(dim=(1, 2, 3)) > SCREEN_CHANGED
+            moved = differs(latents, before)
             if args.novelty_coef:
                 sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
                 bonus = self.novelty(sights)
@@ -411,14 +416,16 @@ class Agent:
 
         sums: dict[str, torch.Tensor] = {}  # on the device: to ask for them is to wait for it
         counts: dict[str, int] = {}
-        outlook, ahead = self._outlooks(rollout)
+        outlook, ahead, leads = self._outlooks(rollout)
         for _ in range(args.epochs):
             order = torch.randperm(args.num_envs, device=self.device)
             for rows in order.tensor_split(args.minibatches):
                 logits, values, logits_ahead = self._see(rollout, rows, outlook, ahead)
                 loss, metrics = self._loss(logits, values, rollout, rows, advantages, returns, kept)
                 if ahead:
-                    loss_ahead, metrics_ahead = self._hindsight_loss(logits_ahead, rollout, rows)
+                    loss_ahead, metrics_ahead = self._hindsight_loss(
+                        logits_ahead, rollout, leads, rows
+                    )
                     loss, metrics = loss + args.hindsight_coef * loss_ahead, metrics | metrics_ahead
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -443,18 +450,25 @@ class Agent:
             **{f"action/{name}": float(shares[i]) for i, name in enumerate(BUTTONS)},
         }
 
-    def _outlooks(self, rollout: Rollout) -> tuple[Outlook | None, Outlook | None]:
-        """Return what the policy was shown in a rollout, and where its actions led instead."""
+    def _outlooks(
+        self, rollout: Rollout
+    ) -> tuple[Outlook | None, Outlook | None, torch.Tensor | None]:
+        """Return what the policy was shown in a rollout, and where its actions led instead.
+
+        And whether they led there, (T, N) bool: an action that changed the screen, to one that is
+        not on the screen already. Else to open and close a menu would be the way to where one is.
+        """
         if not self.goal_latents:
-            return None, None
+            return None, None, None
         goals = self.goal_latents.table[rollout.goals]
-        outlook, ahead = Outlook(goals, rollout.place, rollout.fits), None
+        outlook, ahead, leads = Outlook(goals, rollout.place, rollout.fits), None, None
         if self.args.hindsight_coef:
             later = hindsight_steps(rollout.boundaries, len(GOALS))
             envs = torch.arange(later.shape[1], device=self.device)
             seen_later = rollout.after[later, envs[:, None]]
             ahead = Outlook.of(rollout.latents, seen_later, rollout.place)
-        return outlook, ahead
+            leads = rollout.moved & differs(seen_later[:, :, 0], rollout.latents)
+        return outlook, ahead, leads
 
     def _see(
         self, rollout: Rollout, rows: torch.Tensor, outlook: Outlook | None, ahead: Outlook | None
@@ -499,16 +513,16 @@ class Agent:
             "policy/clip_fraction": ((ratio - 1).abs() > args.clip_coef).float().mean(),
         }
 
-    def _hindsight_loss(self, logits, rollout, rows):
+    def _hindsight_loss(self, logits, rollout, leads, rows):
         """Return how badly the policy names the actions of `rows` (B,), shown where they led.
 
         logits: (T, B, num_actions), given outcomes of later steps as goals. The same network that
         follows the path learns to reach what it is shown, as in goal-conditioned supervised
-        learning (Ghosh et al., 2021), from steps that changed the screen. Smoothed labels leave it
-        able to explore.
+        learning (Ghosh et al., 2021), from the steps that led there, `leads` (T, N) bool. Smoothed
+        labels leave it able to explore.
         """
         actions = rollout.actions[:, rows]
-        moved = rollout.moved[:, rows]
+        moved = leads[:, rows]
         loss = F.cross_entropy(
             logits.flatten(0, 1), actions.flatten(), reduction="none", label_smoothing=0.1
         ).view_as(actions)

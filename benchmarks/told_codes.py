@@ -90,9 +90,9 @@ class AgentOfCodes(Agent):
         logits, values, logits_ahead = super()._see(rollout, rows, outlook, ahead)
         return logits[..., : len(BUTTONS)], values, logits_ahead
 
-    def _hindsight_loss(self, logits, rollout, rows):
+    def _hindsight_loss(self, logits, rollout, leads, rows):
         buttons, codes = logits.split([len(BUTTONS), 2**BITS], dim=-1)
-        loss, metrics = super()._hindsight_loss(buttons, rollout, rows)
+        loss, metrics = super()._hindsight_loss(buttons, rollout, leads, rows)
         latents, after = (part[:, rows].flatten(0, 1) for part in (rollout.latents, rollout.after))
         moved = rollout.moved[:, rows].flatten()
         own = F.cross_entropy(codes.flatten(0, 1)[moved], self.name(latents, after)[moved])
