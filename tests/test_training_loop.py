@@ -414,7 +414,7 @@ def test_filtered_segments_teach_the_value_but_not_the_policy(args):
     T, N = rollout.rewards.shape
     kept = torch.tensor([True, True, True, False])
     advantages, returns = torch.randn(T, N), torch.randn(T, N)
-    looks = agent._outlooks(rollout)
+    looks = agent._outlooks(rollout)[:2]
     for rows, teaches_policy in ((torch.tensor([3]), False), (torch.tensor([0]), True)):
         agent.optimizer.zero_grad()
         logits, values, _ = agent._see(rollout, rows, *looks)
@@ -505,6 +505,17 @@ def test_hindsight_teaches_which_action_led_where(args):
         agent.update(agent.rollout()[0], agent.args.lr)["hindsight/accuracy"] for _ in range(6)
     ]
     assert np.mean(accuracy[-2:]) > np.mean(accuracy[:2]) + 0.15
+
+
+def test_what_is_on_the_screen_already_teaches_no_action(args):
+    """A menu opened and closed changes the screen twice, and is no way to where one is."""
+    agent = training_script.make_agent(replace(args, start_movie=INTRO), GAME)
+    rollout, _ = agent.rollout()
+    rollout.boundaries[:] = True  # what an action is shown is what it led to
+    _, _, leads = agent._outlooks(rollout)
+    assert torch.equal(leads, rollout.moved) and leads.any() and not leads.all()
+    came_back = replace(rollout, after=rollout.latents, moved=torch.ones_like(rollout.moved))
+    assert not agent._outlooks(came_back)[2].any()
 
 
 def test_a_policy_without_its_path_says_what_is_missing(args, tmp_path):
