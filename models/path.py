@@ -296,9 +296,10 @@ class PathModel:
         """Go on along the runs that trajectories follow, at moments `at` (B,), to what they show.
 
         x: (B, dims) thumbnails. Of the moments up to the last goal the first that looks like the
-        frame; if none does, the run waits. It does so, too, at what it showed before, `was` (B,): a
-        text box that closes is no way back. Returns the moments, and whether one of them looks like
-        the frame, both (B,).
+        frame, or the last in a row from there that do: what is on the screen already, as before
+        and after a battle that is no goal, is nothing to lead to. If none does, the run waits. It
+        does so, too, at what it showed before, `was` (B,): a text box that closes is no way back.
+        Returns the moments, and whether one of them looks like the frame, both (B,).
         """
         ahead = [at]
         for _ in range(GOALS[-1]):
@@ -308,7 +309,12 @@ class PathModel:
         alike = apart < self.config.bandwidth
         ahead[:, -1] = at
         first = alike.int().argmax(dim=1, keepdim=True)  # the moment itself, if none is
-        return ahead.gather(1, first)[:, 0], alike.any(dim=1)
+        alike = F.pad(alike[:, :-1], (0, 2))  # it goes on from `was` no further
+        after = alike.gather(
+            1, (first + 1 + torch.arange(GOALS[-1]).to(at)).clamp(max=GOALS[-1] + 1)
+        )
+        last = first + after.cumprod(dim=1).sum(dim=1, keepdim=True)
+        return ahead.gather(1, last)[:, 0], apart.amin(dim=1) < self.config.bandwidth
 
     def choose_run(
         self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor, at: torch.Tensor

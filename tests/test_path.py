@@ -348,6 +348,20 @@ def test_the_guide_does_not_lead_back_to_a_choice_that_was_made():
     np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], picture("hall 7"))
 
 
+def test_what_is_on_the_screen_already_is_no_goal():
+    """A battle of each run's own lies between two looks at one place."""
+    names = run_names()
+    runs = [
+        film([*names[:21], *(f"battle {run} {i}" for i in range(4)), *names[20:]])
+        for run in ("hard", "short", "lost")
+    ]
+    path = fit_path(runs)
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for name in names[:21]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
+    assert (path.pictures[int(follower.goals[0, 0])] == picture("moment 21")).all()
+
+
 def test_the_guide_does_not_wait_for_ever_for_what_cannot_be_shown(path):
     """It goes on, as far as counts: no further than two moments that may be missed."""
     follower, row, names = Follower(path, 1), torch.tensor([0]), run_names()[:21]
