@@ -92,7 +92,10 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     description = sys.modules[main.__module__].__doc__
-    args = tyro.cli(args_type, description=description, config=(tyro.conf.FlagCreatePairsOff,))
+    try:
+        args = tyro.cli(args_type, description=description, config=(tyro.conf.FlagCreatePairsOff,))
+    except BrokenPipeError:  # --help | head
+        return _leave(0)
     for number in (signal.SIGTERM, *hang_up()):
         signal.signal(number, _terminate)
     try:

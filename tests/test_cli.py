@@ -94,3 +94,13 @@ def test_a_name_that_the_terminal_cannot_show_ends_nothing():
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT
     )
     assert (done.returncode, done.stdout) == (0, "\\u65e5.mp4\n"), done.stderr
+
+
+def test_a_help_text_that_nobody_reads_to_its_end_is_no_error():
+    command = [sys.executable, "evaluate_policy.py", "--help"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as script:
+        script.stdout.close()
+        assert script.stderr.read() == b""
+        assert script.wait(60) == 0
