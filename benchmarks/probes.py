@@ -6,10 +6,11 @@ With the artefacts of a demo in runs/demo, a few minutes:
     uv run python -m benchmarks.probes --game emberwick --artefacts runs/demo-emberwick
 
 Recorded play is replayed, and the game's RAM tells map, facing, battle and milestones; the letters
-of a text box are told by their pixels. A linear classifier (softmax, a little weight decay) is
-fitted on the runs that the encoder was trained on. Beside the latents stand the pixels that the
-encoder sees, a random encoder of the same shape, and the most frequent answer. Held-out runs are of
-the same game: most of what they show, others have shown.
+of a text box are told by their pixels. A letter, and which way the player looks, are asked of the
+tiles where they stand, all else of whole screens. A linear classifier (softmax, a little weight
+decay) is fitted on the runs that the encoder was trained on. Beside the latents stand the pixels
+that the encoder sees, a random encoder of the same shape, and the most frequent answer. Held-out
+runs are of the same game: most of what they show, others have shown.
 """
 
 import quiet_threads  # noqa: F401
@@ -33,7 +34,7 @@ from data.demo.prepare import find_movies
 from data.frames import find_runs, split_runs
 from files import write_json
 from games.movie import play, read_movie
-from games.player import BATTLE, TEXT, WORLD
+from games.player import TEXT, WORLD
 from models.tokenizer import Encoder, load_encoder
 
 #: A text box's letters, in rows and columns of 8 pixels, and the row of its frame above them.
@@ -55,13 +56,15 @@ class Args:
     """also write the figures as JSON to this file"""
 
 
-#: What is asked of a whole screen, by what RAM says; a foe hides the map, a menu who looks where.
+#: What is asked of a screen, by what RAM says; a foe hides the map, a menu who looks where.
 QUESTIONS = {
     "map": lambda state: state.map if state.mode == WORLD else NOWHERE,
     "facing": lambda state: state.facing if state.mode == WORLD else NOWHERE,
-    "battle": lambda state: int(state.mode == BATTLE),
+    "battle": lambda state: int(state.foe > 0),
     "milestones": lambda state: state.milestones.bit_count(),
 }
+#: Of which rows and columns of walking tiles it is asked, if not of all: the player stands there.
+WHERE = {"facing": np.s_[..., 3:5, 4:5]}
 
 
 @dataclass
@@ -166,7 +169,8 @@ def views(encoder: Encoder, screens: Screens) -> dict[str, torch.Tensor]:
 
 
 def of_screens(view: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return features of whole screens, (N, dims), and answers (N,), where there is one."""
+    """Return features of screens, or a part of them, (N, dims), and answers (N,), where there is
+    one."""
     asked = answers != NOWHERE
     return view[asked].flatten(1), answers[asked]
 
@@ -220,7 +224,8 @@ def main(args: Args) -> dict:
         right = answers[1][answers[1] != NOWHERE] == counted.mode().values
         report[name] = {"most frequent": float(right.float().mean())}
         for view in read[0]:
-            both = (of_screens(part[view], some) for part, some in zip(read, answers, strict=True))
+            seen = (part[view][WHERE.get(name, ...)] for part in read)
+            both = (of_screens(part, some) for part, some in zip(seen, answers, strict=True))
             report[name][view] = accuracy(*both)
     report["letters"] = letters_read(train, val, *read)
     print(f"{'':<14}" + "".join(f"{view:>16}" for view in report["map"]))
