@@ -118,8 +118,10 @@ def battery_file(battery_save: str, game: Game, state: Path | None) -> Path | No
 def find_start(movie: Path | None, state: Path | None, battery_save: str, game: Game) -> Start:
     """Return the beginning that flags tell; without a movie, one step of nothing.
 
-    Raises OSError, or ValueError for a movie that is unreadable or empty, or an empty file.
+    Raises OSError, or ValueError for a movie that is unreadable or empty, an empty file, or a state
+    and a battery save.
     """
+    battery = battery_file(battery_save, game, state)
     played = read_movie(movie) if movie else Movie(np.zeros(1, dtype=np.uint8))
     if not len(played.masks):
         raise ValueError(f"expected at least one step in {movie}, got none")
@@ -131,7 +133,6 @@ def find_start(movie: Path | None, state: Path | None, battery_save: str, game: 
             )
         remedy = "export it again with this emurust, or leave --start-state out"
         return Start(played, content, b"", state, remedy)
-    battery = battery_file(battery_save, game, state)
     if battery:
         content = battery.read_bytes()
         if not content:
@@ -141,11 +142,6 @@ def find_start(movie: Path | None, state: Path | None, battery_save: str, game: 
             )
         return Start(played, b"", content, battery, "pass another one by --battery-save, or none")
     return Start(played)
-
-
-def play_masks(masks: np.ndarray, game: Game) -> tuple[list[bytes], np.ndarray]:
-    """Play button masks (T,) from power-on; see `play_start`."""
-    return play_start(Start(Movie(masks)), game)
 
 
 def play_start(start: Start, game: Game, wait: int = 0) -> tuple[list[bytes], np.ndarray]:

@@ -201,6 +201,12 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
     ]
 
 
+def stage_args(name: str, out: Path, game: Literal["waystone", "emberwick"] = "waystone") -> Any:
+    """Return the flags of one stage of a demo in `out`."""
+    stages = make_stages(Args(game=game, out=out), out)
+    return next(stage.args for stage in stages if stage.name == name)
+
+
 def digest(paths: Iterable[Path]) -> str:
     """Return the SHA-256 of files' contents, in order of their names."""
     whole = hashlib.sha256()
@@ -228,8 +234,7 @@ def read_record(path: Path) -> dict[str, dict]:
                 if isinstance(entry.get("made", {}), dict):
                     continue
         raise ValueError(
-            f"expected the record of a demo in {path}, got something else: pass another --out, or "
-            "delete the file to start over"
+            f"expected the record of a demo in {path}, got something else: pass another --out"
         )
     return record
 
@@ -238,13 +243,22 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
     """Run what is not yet done; returns, by stage, settings, results and wall_s.
 
     A stage that was stopped, or whose files are gone or others by now, goes on. One whose flags
-    have changed, or any when `inputs` (a digest of what all starts from) has, is run afresh. When
-    it then leaves other files than before, so is everything after it.
+    (but --device) have changed, or any when `inputs` (a digest of what all starts from) has, is run
+    afresh. When it then leaves other files than before, so is everything after it. Raises
+    ValueError where a training of no demo would be deleted for that.
     """
     record = read_record(record_path)
+    for stage in stages:
+        foreign = [path for path in stage.state() if path.exists() and stage.name not in record]
+        if foreign:
+            raise ValueError(
+                f"expected a folder of a demo or a new one, got one with {foreign[0]}, of which "
+                f"{record_path} does not tell: pass another --out"
+            )
     redone = False
     for number, stage in enumerate(stages, start=1):
         settings = plain(stage.args) | {"inputs": inputs}
+        settings.pop("device", None)
         entry = record.get(stage.name, {})
         same = not redone and entry.get("settings") == settings
         lost = [path for path, was in entry.get("made", {}).items() if not is_still(path, was)]
@@ -259,8 +273,9 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
         if not same:
             stage.forget()
             entry = {"settings": settings, "wall_s": 0.0}
-            for later in stages[number - 1 :]:
-                record.pop(later.name, None)
+            for later in stages[number:]:
+                if later.name in record:
+                    record[later.name] = {"settings": {}, "wall_s": 0.0}  # of a demo, and not done
         record[stage.name] = entry
         write_json(record_path, record)
         print(f"\n[{number}/{len(stages)}] {stage.name}")

@@ -170,11 +170,12 @@ def explain(
     episodes: Episodes,
     index: int,
     count: int,
+    is_paid_by_path: bool,
 ) -> Image.Image:
     """Draw `count` steps of an episode, around the one with the highest place.
 
     Of each: screen, goals, belief, probabilities of the buttons, and the value where it means
-    something, which is in what is paid by the path.
+    something: where it is of what is paid by the path.
 
     The episode is played again from its actions; `agent` is a fresh one for one episode.
     """
@@ -191,7 +192,8 @@ def explain(
         _, probabilities = agent.act()
         action = int(episodes.actions[step, index])
         if step >= first:
-            rows.append(_explain_step(agent, obs[0], step, action, probabilities[0]))
+            told = step, action, probabilities[0], is_paid_by_path
+            rows.append(_explain_step(agent, obs[0], *told))
         emulators.step(action_masks(np.array([action])), obs)
         agent.watch(obs)
     width, height = rows[0].size
@@ -204,12 +206,17 @@ def explain(
 
 
 def _explain_step(
-    agent: TrainedAgent, screen: np.ndarray, step: int, action: int, probabilities: np.ndarray
+    agent: TrainedAgent,
+    screen: np.ndarray,
+    step: int,
+    action: int,
+    probabilities: np.ndarray,
+    is_paid_by_path: bool,
 ) -> Image.Image:
     """Draw one step in a row: screen, goals, then belief over cells, buttons and value in bars."""
     panels = [screen[..., 0]]
     text = f"step {step}: {BUTTONS[action]}\n"
-    text += f"value {agent.values[0]:.2f}" if agent.is_paid_by_path else ""
+    text += f"value {agent.values[0]:.2f}" if is_paid_by_path else ""
     belief = np.zeros(1)
     if agent.progress:
         follower = agent.progress.follower
@@ -260,6 +267,8 @@ class Candidate:
     """(cells,) steps of the training along the path, (0,) where they were not counted"""
     training: dict[str, dict]
     """its settings and provenance, each empty where they are not told"""
+    is_paid_by_path: bool
+    """it was paid for its place on the path that it has"""
 
 
 def load_candidate(file: Path, game: Game, args: Args) -> Candidate:
@@ -277,9 +286,9 @@ def load_candidate(file: Path, game: Game, args: Args) -> Candidate:
     path = load_guide(file, checkpoint, args.device)
     if policy.config.goals and path is None:
         raise ValueError(f"{file} was trained with a guide, and does not name it: train anew")
-    is_paid_by_path = checkpoint.get("is_paid_by_path", False)
-    agent = TrainedAgent(policy, path, args.episodes, args.seed, args.greedy, is_paid_by_path)
-    return Candidate(agent, timing, start, iteration, visits, training)
+    is_paid_by_path = path is not None and checkpoint.get("is_paid_by_path", False)
+    agent = TrainedAgent(policy, path, args.episodes, args.seed, args.greedy)
+    return Candidate(agent, timing, start, iteration, visits, training, is_paid_by_path)
 
 
 def find_checkpoints(patterns: Iterable[str]) -> list[Path]:
@@ -307,17 +316,17 @@ def play_checkpoints(files: list[Path], game: Game, args: Args, begin: Beginning
     told = json.dumps([*way, *map(sha256, begin.states)])
     figures = {}
     for number, policy in enumerate(files, 1):
-        kept = load_candidate(policy, game, args)
         key = sha256(policy.read_bytes() + told.encode())
-        if kept.iteration in figures:
-            continue
         if key not in known:
+            kept = load_candidate(policy, game, args)
+            if kept.iteration in figures:
+                continue
             name = f"{policy.name} ({number} of {len(files)})"
             episodes = play(kept.agent, game, args.steps, 0, kept.timing, begin, name)
             found = summarise(episodes, game)
             known[key] = {"policy": str(policy), "iteration": kept.iteration, **found}
             write_json(file, known)
-        figures[kept.iteration] = known[key]
+        figures.setdefault(known[key]["iteration"], known[key])
     return [figures[iteration] for iteration in sorted(figures)]
 
 
@@ -355,6 +364,15 @@ def training_runs(args: Args) -> list[TrainingRun]:
         return []
 
 
+def find_beginning(args: Args, trained: Start, game: Game) -> Start:
+    """Return where episodes begin: as flags tell, else as in the policy's training."""
+    movie, state, battery = args.start_movie, args.start_state, args.battery_save
+    if not (movie or state or battery):
+        return trained
+    told = find_start(movie, state, battery or "none", game)
+    return told if movie or state else replace(told, movie=trained.movie)
+
+
 def products(args: Args) -> list[Path]:
     """Return the files that others read."""
     names = ("report.html", "results.json", "trained.gif", "random.gif", "both.gif")
@@ -373,8 +391,7 @@ def main(args: Args) -> dict:
     agent, timing, start = candidate.agent, candidate.timing, candidate.start
     path = agent.progress.follower.path if agent.progress else None
     runs = training_runs(args)
-    if args.start_movie or args.start_state or args.battery_save:  # training's does not count
-        start = find_start(args.start_movie, args.start_state, args.battery_save or "none", game)
+    start = find_beginning(args, start, game)
     if start.battery:
         print(f"episodes begin with the battery save of {start.source}")
     begin = beginnings(start, game, args.episodes, args.noop_max, args.seed)
@@ -436,8 +453,9 @@ def main(args: Args) -> dict:
     print(f"wrote {results['page']}; {results['gif']} has trained left, random right")
     if args.explain:
         one = shown["trained"]
-        agent = TrainedAgent(agent.policy, path, 1, is_paid_by_path=agent.is_paid_by_path)
-        picture = explain(agent, game, timing, begin, trained, one, args.explain)
+        agent = TrainedAgent(agent.policy, path, 1)
+        told = begin, trained, one, args.explain, candidate.is_paid_by_path
+        picture = explain(agent, game, timing, *told)
         write_png(args.out / "explain.png", picture)
         print(f"wrote {args.out / 'explain.png'}: episode {one}")
     return results

@@ -95,9 +95,8 @@ class TrainedAgent:
         episodes: int,
         seed: int = 0,
         greedy: bool = False,
-        is_paid_by_path: bool = False,
     ):
-        self.policy, self.greedy, self.is_paid_by_path = policy, greedy, is_paid_by_path
+        self.policy, self.greedy = policy, greedy
         self.device = device = next(policy.parameters()).device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.memory = policy.initial_memory(episodes)

@@ -23,7 +23,7 @@ import ranks
 from cli import Count, CountOrZero, Positive, run_script
 from data.frames import ENOUGH_RUNS, Run, find_runs, sample_pairs, split_runs, too_little_data
 from files import write_json, writes_alone
-from models.alignment import different_frames, fit_path
+from models.alignment import align_runs, make_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.follower import follow_run
 from models.ordering import ordering_metrics, rank_correlation
@@ -92,13 +92,15 @@ def main(args: Args) -> dict:
     if (lack := too_little_data(runs, ENOUGH_RUNS, args.min_gap_frames + 1)) is not None:
         raise ValueError(lack)
     if ranks.is_first:  # the path first: it tells at once where runs do not fit
-        reference = find_reference(train, args.reference_run)
-        path = fit_path([run.frames for run in train], reference, args.path_reach)
+        frames = [run.frames for run in train]
+        aligned = align_runs(frames, find_named(train, args.reference_run))
+        tell_reference(train, aligned.reference)
+        path = make_path(frames, aligned, args.path_reach)
         followed = [follow_run(path, run.frames) for run in val]
         if (path.limit == path.num_bins - 1).all():
             print(
-                "warning: two runs are too few to say what all show, so no place is held back from "
-                f"what was not seen: {too_little_data(runs) or 'are these runs of one game?'}"
+                "warning: two runs are too few to say what may be passed unseen, so no place is "
+                f"held back from that: {too_little_data(runs) or 'are these runs of one game?'}"
             )
 
     torch.manual_seed(args.seed)
@@ -141,27 +143,23 @@ def main(args: Args) -> dict:
     return metrics
 
 
-def find_reference(train: list[Run], name: str | None) -> int:
-    """Return which run the path is measured along: the one named, or the most direct one.
-
-    Raises ValueError when no training run has that name.
-    """
+def find_named(train: list[Run], name: str | None) -> int | None:
+    """Return which run has the name, if one is given. Raises ValueError when none has."""
     names = [run.name for run in train]
     if name is not None and name not in names:
         raise ValueError(
             f"expected --reference-run to be a training run ({', '.join(names)}), got {name}"
         )
-    if name is None:
-        counts = [different_frames(run.frames) for run in train]
-        number = counts.index(min(counts))
-    else:
-        number = names.index(name)
-    length = train[number].num_frames
+    return None if name is None else names.index(name)
+
+
+def tell_reference(train: list[Run], number: int) -> None:
+    """Print which run the path is measured along."""
+    name, length = train[number].name, train[number].num_frames
     typical = float(np.median([run.num_frames for run in train]))
-    print(f"path: along {names[number]}, of {length:,} frames (the median run has {typical:,.0f})")
+    print(f"path: along {name}, of {length:,} frames (the median run has {typical:,.0f})")
     if length < typical / 2:
         print("warning: is that a whole run? If not, name one by --reference-run")
-    return number
 
 
 def train_score(

@@ -21,6 +21,7 @@ import copy
 import hashlib
 import json
 import math
+import re
 import time
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field, replace
@@ -137,9 +138,10 @@ class Args(CurriculumConfig):
     save_every: Count = 50
     """iterations between two saves of the training state and policy_final.pkl"""
     snapshots: Count = 20
-    """policies kept along the way as policy_<iteration>.pkl, evenly spaced"""
+    """policies kept along the way as policy_<iteration>.pkl, evenly spaced; those of a training
+    that is started over are deleted"""
     fresh: bool = False
-    """start over, even when there is a training state to go on from; its snapshots are deleted"""
+    """start over, even when there is a training state to go on from"""
     time_limit_minutes: NotNegative | None = None
     """stop after this much wall time, as if the iterations were done"""
 
@@ -219,7 +221,7 @@ def hindsight_steps(boundaries: torch.Tensor, goals: int) -> torch.Tensor:
     """Draw, for every step of boundaries (T, N), later steps of its episode: (T, N, goals) int64.
 
     What they led to are goals that the step's action was a way to (hindsight experience replay,
-    Andrychowicz et al., 2017). The first lies 0 to 2 steps ahead, mostly 0, the others 1 to 4
+    Andrychowicz et al., 2017). The first lies 0 to 2 steps ahead, half of them 0, the others 1 to 4
     further each, since recorded play has a pace of its own.
     """
     T, N = boundaries.shape
@@ -298,8 +300,9 @@ class Agent:
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
             actions = torch.multinomial(action_log_probs.exp(), 1).squeeze(1)
-            columns["inputs"].append(inputs)
             columns["latents"].append(latents)
+            if self.trains_encoder:
+                columns["inputs"].append(inputs)
             columns["starts"].append(self.starts)
             columns["paid"].append(self._paid(everyone))
             columns["goals"].append(goals)
@@ -347,10 +350,8 @@ class Agent:
                 old = (logits, values, memory, goals, place, fits)
                 for kept, new in zip(old, anew, strict=True):
                     kept[rows] = new
-        rollout = Rollout(
-            memory=start_memory,
-            **{name: torch.stack(column) for name, column in columns.items()},
-        )
+        stacked = {name: torch.stack(column) for name, column in columns.items()}
+        rollout = Rollout(memory=start_memory, **{"inputs": stacked["latents"]} | stacked)
         metrics = {f"fresh_episode/{name}": np.mean(v) for name, v in ended.items() if v}
         metrics["rollout/sure_share"] = float(np.mean(sure))
         bonus = float(torch.stack(bonuses).mean()) if bonuses else 0.0
@@ -521,17 +522,16 @@ class Agent:
         learning (Ghosh et al., 2021), from the steps that led there, `leads` (T, N) bool. Smoothed
         labels leave it able to explore.
         """
-        actions = rollout.actions[:, rows]
-        moved = leads[:, rows]
+        actions, led = rollout.actions[:, rows], leads[:, rows]
         loss = F.cross_entropy(
             logits.flatten(0, 1), actions.flatten(), reduction="none", label_smoothing=0.1
         ).view_as(actions)
         named = (logits.argmax(dim=-1) == actions).float()
-        weight = moved * without_habit(rollout.log_probs[:, rows])
+        weight = led * without_habit(rollout.log_probs[:, rows])
         loss = (loss * weight).sum() / weight.sum().clamp(min=1)
         return loss, {
             "losses/hindsight": loss.detach(),
-            "hindsight/accuracy": (named * moved).sum() / moved.sum().clamp(min=1),
+            "hindsight/accuracy": (named * led).sum() / led.sum().clamp(min=1),
         }
 
     @torch.no_grad()
@@ -603,7 +603,7 @@ def find_guide(args: Args) -> Path | None:
     if args.guide == "auto":
         beside = reward if is_path(args) else reward.with_name("reward_path.pkl")
         return beside if beside.is_file() else None
-    if is_path(args) and Path(args.guide) != reward:
+    if is_path(args) and Path(args.guide).resolve() != reward.resolve():
         raise ValueError(
             f"expected --guide auto or none where a path is the reward, got {args.guide}: what is "
             "paid and what is shown must be one path"
@@ -741,6 +741,16 @@ def keep_rows(path: Path, iteration: int) -> None:
         write_whole(path, b"".join(kept))
 
 
+def drop_policies(out: Path, iteration: int) -> None:
+    """Delete policies kept after `iteration`: of what was not saved, or of another training."""
+    kept = {path: re.fullmatch(r"policy_(\d{6,})", path.stem) for path in out.glob("policy_*.pkl")}
+    dropped = [path for path, number in kept.items() if number and int(number[1]) > iteration]
+    for path in dropped:
+        path.unlink()
+    if dropped:
+        print(f"{out}: {len(dropped)} policies of iterations that were not saved are dropped")
+
+
 def keep_path(guide: Path | None, out: Path) -> dict | None:
     """Put a copy of the guide beside the policies, which need it to play.
 
@@ -781,6 +791,7 @@ def main(args: Args) -> dict:
     game = find_game(args.rom)
     agent = make_agent(args, game)
     reward, guide = find_reward(args), find_guide(args) or "none (the policy sees latents alone)"
+    paid_by_path = is_path(args)
     print(f"playing {game.name} ({game.path}), reward: {reward}, guide: {guide}")
     for note in game.notes:
         print(f"note: {note}")
@@ -793,13 +804,14 @@ def main(args: Args) -> dict:
     args.out.mkdir(parents=True, exist_ok=True)
     (state_path,), metrics_path = state_paths(args), args.out / "metrics.jsonl"
     if args.fresh:
-        forget([state_path, *args.out.glob("policy_[0-9]*.pkl")])
+        forget([state_path])
     done, seconds = resume(agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")
     kept_path = None
     if ranks.is_first:
         keep_rows(metrics_path, done)
+        drop_policies(args.out, done)
         kept_path = keep_path(find_guide(args), args.out)
 
     class Iterations(Sitting):
@@ -816,9 +828,8 @@ def main(args: Args) -> dict:
         def save_as(self, name: str) -> None:
             extra = {"game": game.name, "rom_sha1": game.sha1, "iteration": self.step}
             extra |= {"frame_skip": args.frame_skip, "hold_frames": args.hold_frames}
-            extra |= {"guide": kept_path, "is_paid_by_path": is_path(args)}
+            extra |= {"guide": kept_path, "is_paid_by_path": paid_by_path}
             extra |= {"visits": sum(ranks.gather(agent.envs.visits)).tolist()}
-            # The same policy is the same file, wherever it was trained.
             flags = {flag: value for flag, value in plain(args).items() if flag != "out"}
             extra |= {"settings": flags, "provenance": provenance(agent.device)}
             extra |= start.to_policy()

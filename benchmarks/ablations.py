@@ -3,7 +3,7 @@
 With the demo's artefacts in runs/demo (`uv run python demo.py` leaves them there):
 
     uv run python -m benchmarks.ablations --jobs 2              # all of it: hours on two cores
-    uv run python -m benchmarks.ablations --only full,no-hindsight --seeds 1 --steps 100000
+    uv run python -m benchmarks.ablations --only no-hindsight --seeds 1 --steps 100000
 
 Each condition is trained for the same number of environment steps, in OUT/<condition>/seed<n>. The
 same command goes on where it was stopped. Prints a table, and writes ablations.json and
@@ -59,7 +59,7 @@ class Args:
     codes_seconds: Positive = 150.0
     """of training, of the latent actions that one condition needs"""
     only: str = ""
-    """conditions, joined by commas; default: all"""
+    """conditions, joined by commas, beside the whole agent; default: all"""
 
 
 def random_encoder(args: Args) -> Path:
@@ -154,8 +154,7 @@ REPLACED: dict[str, list[tuple[Any, str, Any]]] = {
 
 def base_args(args: Args) -> TrainArgs:
     """Return the demo's training settings, without a limit of time."""
-    stages = demo.make_stages(demo.Args(), args.artefacts)
-    (train,) = (stage.args for stage in stages if stage.name == "train")
+    train = demo.stage_args("train", args.artefacts)
     iterations = -(-args.steps // (train.num_envs * train.num_steps))
     return replace(train, iterations=iterations, time_limit_minutes=None, snapshots=1)
 
@@ -303,7 +302,8 @@ def train_all(runs: list[tuple[str, TrainArgs]], jobs: int) -> None:
 @writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Train what is not yet trained; returns, by condition, its figures."""
-    names = list(dict.fromkeys(args.only.split(","))) if args.only else list(CONDITIONS)
+    names = args.only.split(",") if args.only else CONDITIONS
+    names = list(dict.fromkeys(["full", *names]))  # what all are compared with
     if unknown := [name for name in names if name not in CONDITIONS]:
         raise ValueError(f"expected --only from {', '.join(CONDITIONS)}, got {', '.join(unknown)}")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -320,7 +320,7 @@ def main(args: Args) -> dict:
     courses: dict[str, list[Course]] = {name: [] for name in names}
     for name, run in runs:
         courses[name].append(Course.read(run.out / "metrics.jsonl"))
-    seconds = [run.seconds[-1] for run in courses[names[0]]]
+    seconds = [run.seconds[-1] for run in courses["full"]]
     curves = {
         name: np.stack([run.curve("steps", points, args.steps / 10) for run in some])
         for name, some in courses.items()
@@ -333,8 +333,8 @@ def main(args: Args) -> dict:
     conditions = (known["conditions"] if same else {}) | results
     write_json(table, {"steps": args.steps, "seeds": args.seeds, "conditions": conditions})
     print(f"\nmilestones of fresh episodes in a tenth of {args.steps:,} steps, {args.seeds} seeds")
-    in_time = f"as long as {names[0]}"
-    print(f"{'':26}{'at half the steps':22}{'at the end':22}{in_time:22}by seed, at the end")
+    columns = ("", "at half the steps", "at the end", "as long as full", "by seed, at the end")
+    print(f"{columns[0]:26}" + "".join(f"{name:22}" for name in columns[1:]))
     for name, row in results.items():
         cells = "".join(f"{_mean(part):22}" for part in row.values())
         print(f"{name:26}{cells}" + ", ".join(f"{end:.1f}" for end in row["last"]["by_seed"]))

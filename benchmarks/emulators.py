@@ -40,6 +40,7 @@ from pyboy import PyBoy
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cli import Count, CountOrZero, Seed, run_script
+from files import write_json
 from games.actions import ACTION_MASKS, BUTTONS
 from games.game import BUNDLED_ROM
 
@@ -327,10 +328,9 @@ def main(args: Args) -> None:
         name = path.stem if path.stem not in report["roms"] else f"{path.parent.name}/{path.stem}"
         report["roms"][name] = result
         print(row(name[:20], result), file=sys.stderr, flush=True)
-    text = json.dumps(report, indent=2)
+    print(json.dumps(report, indent=2))
     if args.json:
-        args.json.write_text(text + "\n")
-    print(text)
+        write_json(args.json, report)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,7 @@ def train(
     args: Args, seed: int, bits: int, encoded: tuple, runs: tuple
 ) -> tuple[Dynamics, Dynamics, dict]:
     """Train a dynamics model; returns it, as it was before, and its figures on held-out runs."""
-    stages = demo.make_stages(demo.Args(game=args.game, out=args.artefacts), args.artefacts)
-    flags = next(stage.args for stage in stages if stage.name == "pretrain")
+    flags = demo.stage_args("pretrain", args.artefacts, args.game)
     limit = args.seconds / pretrain_visual.DYNAMICS_TIME_SHARE
     (latents, val_latents), (_, val) = encoded, runs
     with tempfile.TemporaryDirectory() as out:

@@ -1,7 +1,9 @@
 """Does the path know where a run is that it has not seen? Its places against the game's RAM.
 
+    uv run python -m benchmarks.path_held_out          # waystone's demo, one button a step
+
     uv run python data/demo/prepare.py --movies games/waystone/people --out /tmp/frames
-    uv run python -m benchmarks.path_held_out --frames /tmp/frames
+    uv run python -m benchmarks.path_held_out --frames /tmp/frames --movies games/waystone/people
 
 or, from videos of the same movies, `data/speedruns/prepare.py VIDEOS --shades 4 --out /tmp/frames`.
 A path of the other runs follows each held-out one. A place is a moment of the path's reference,
@@ -10,7 +12,7 @@ put back by a defeat is further back, with nothing undone). The error is how far
 run is from when it is there, or as near as it comes. Prints JSON: by run, share of
 samples within 5 and 30 s, the longest time in a row that it is more than 30 s off, the share that
 is taken to be more than 60 s ahead; the same of what counts as progress ("counted"), which waits
-for moments that all runs show, and of the places at which the training runs are aligned. RAM serves
+for what few runs pass unseen, and of the places at which the training runs are aligned. RAM serves
 for this alone.
 """
 
@@ -49,7 +51,7 @@ NEAR_CELLS, MILESTONE_CELLS, OTHER_MAP_CELLS = 2, 20, 1000
 class Args:
     frames: Path = ROOT / "runs" / "demo" / "frames"
     """folder of runs, each called like its movie"""
-    movies: Path = ROOT / "games" / "waystone" / "people"
+    movies: Path = ROOT / "games" / "waystone" / "movies"
     """their input movies"""
     rom: Path = BUNDLED_ROM
     """the ROM on which they were recorded"""

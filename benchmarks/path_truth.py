@@ -30,6 +30,7 @@ from games.game import BUNDLED_ROM
 from games.movie import FRAME_SKIP, HOLD_FRAMES, play, read_movie
 from games.waystone.player import State, read_state
 from models.actor_critic import load_policy
+from models.checkpoint import fitting
 from models.follower import Follower
 from models.ordering import rank_correlation
 from models.path import PathModel, load_path
@@ -98,14 +99,17 @@ def main(args: Args) -> dict:
     path = load_path(args.artefacts / "reward_path.pkl")
     recorded = recorded_places(path, args.artefacts)
     agents = {name: Mindless(buttons, args.envs, args.seed) for name, buttons in MINDLESS.items()}
+    timing = {"frame_skip": FRAME_SKIP, "hold_frames": HOLD_FRAMES}
     if args.policy:
         policy, checkpoint = load_policy(args.policy)
+        with fitting(args.policy, "policy"):
+            timing = {name: int(checkpoint[name]) for name in timing}
         guide = load_guide(args.policy, checkpoint, "cpu")
         agents["policy"] = TrainedAgent(policy, guide, args.envs, args.seed)
     places, milestones, worst = [], [], []
     results = {}
     for name, agent in agents.items():
-        game = VecGameBoy(BUNDLED_ROM.read_bytes(), args.envs, FRAME_SKIP, hold_frames=HOLD_FRAMES)
+        game = VecGameBoy(BUNDLED_ROM.read_bytes(), args.envs, **timing)
         obs = np.zeros(game.obs_shape(), dtype=np.uint8)
         follower, rows = Follower(path, args.envs), torch.arange(args.envs)
         game.reset(obs)

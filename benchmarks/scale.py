@@ -151,8 +151,7 @@ def measure_path(folder: Path) -> dict:
 
 def stage_args(folder: Path, name: str, **changed):
     """Return the flags of a stage of the demo, in a folder."""
-    stages = demo.make_stages(demo.Args(game=GAME, out=folder), folder)
-    return replace(next(stage.args for stage in stages if stage.name == name), **changed)
+    return replace(demo.stage_args(name, folder, GAME), **changed)
 
 
 def measure_pretrain(folder: Path) -> dict:
@@ -216,7 +215,7 @@ def measure_train(folder: Path) -> dict:
         )
     figures["state_mb"] = megabytes(state)
     path = load_path(folder / "reward_path.pkl")
-    player = playing.TrainedAgent(agent.policy, path, EPISODES, is_paid_by_path=True)
+    player = playing.TrainedAgent(agent.policy, path, EPISODES)
     frames = open_runs(folder / "frames")[0].frames
     with seconds(figures, "evaluate"):
         for step in range(STEPS):

@@ -50,8 +50,7 @@ class Args:
 
 def train(args: Args, out: Path) -> None:
     """Train until Ctrl-C."""
-    stages = demo.make_stages(demo.Args(game=args.game, out=args.artefacts), args.artefacts)
-    flags = next(stage.args for stage in stages if stage.name == "train")
+    flags = demo.stage_args("train", args.artefacts, args.game)
     endless = {"iterations": 10**6, "snapshots": 1, "time_limit_minutes": None, "out": out}
     try:
         train_with_cnn_reward.main(replace(flags, **endless))

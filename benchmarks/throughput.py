@@ -3,7 +3,7 @@
 With the artefacts of a demo in runs/demo (`uv run python demo.py` leaves them there):
 
     uv run python -m benchmarks.throughput
-    uv run python -m benchmarks.throughput --game emberwick --artefacts runs/emberwick --envs 32 256
+    uv run python -m benchmarks.throughput --game emberwick --artefacts runs/demo-emberwick
 
 Pretraining and the reward model are run at the default sizes (--small: the demo's), once to warm up
 and once for the clock; the model alone does the same steps on one batch that is on the device
@@ -114,8 +114,7 @@ def compare(loop: Callable[[int], dict], step: Callable[[], None], args: Args, b
 
 def stage_args(args: Args, name: str, small: bool, out: Path) -> TrainingArgs:
     """Return the flags of a pretraining stage, at its default sizes or the demo's."""
-    stages = demo.make_stages(demo.Args(game=args.game, out=args.artefacts), args.artefacts)
-    of_demo = next(stage.args for stage in stages if stage.name == name)
+    of_demo = demo.stage_args(name, args.artefacts, args.game)
     flags = of_demo if small else type(of_demo)(data=of_demo.data)
     flags = replace(flags, out=out, steps_per_epoch=args.steps, time_limit_seconds=None)
     return replace(flags, device=args.device, compile=args.compile)
@@ -180,8 +179,7 @@ def measure_reward(args: Args, out: Path) -> dict:
 def measure_ppo(args: Args, num_envs: int) -> dict:
     """Time rollouts and updates, and the emulators alone on random buttons."""
     game = find_game(demo.rom(args.game))
-    stages = demo.make_stages(demo.Args(game=args.game, out=args.artefacts), args.artefacts)
-    flags = next(stage.args for stage in stages if stage.name == "train")
+    flags = demo.stage_args("train", args.artefacts, args.game)
     agent = train_with_cnn_reward.make_agent(
         replace(flags, num_envs=num_envs, device=args.device), game
     )

@@ -59,8 +59,7 @@ class Args:
 
 def train(args: Args, change: dict[str, Any]) -> dict[str, float]:
     """Train a tokenizer with one change; returns its figures on held-out runs."""
-    stages = demo.make_stages(demo.Args(out=args.artefacts), args.artefacts)
-    flags = next(stage.args for stage in stages if stage.name == "pretrain")
+    flags = demo.stage_args("pretrain", args.artefacts)
     share = 1 - pretrain_visual.DYNAMICS_TIME_SHARE
     runs, held_out = split_runs(find_runs(flags.data))
     with tempfile.TemporaryDirectory() as out:

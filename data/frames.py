@@ -209,7 +209,7 @@ def too_little_data(
         got += f", too short {', '.join(short)}"
     return (
         f"expected {ENOUGH_RUNS} or more runs of at least {frames} frames (one is held out; "
-        f"{ENOUGH_RUNS_TO_SHARE} or more for the path to know which moments all runs share), "
+        f"{ENOUGH_RUNS_TO_SHARE} or more for the path to measure what may be passed unseen), "
         f"got {got}: prepare more recordings of the game, each from its start to its end"
     )
 

@@ -9,7 +9,6 @@ reads RAM and wins.
 """
 
 import importlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ import numpy as np
 from emurust import VecGameBoy
 
 from cli import Count, run_script
+from files import write_json
 from games.actions import ACTION_MASKS, BUTTONS, MINDLESS
 from games.game import ROOT, Game, find_game
 from games.movie import FRAME_SKIP, HOLD_FRAMES
@@ -96,7 +96,7 @@ def main(args: Args) -> dict:
         f"median {np.median(lengths):g}"
     )
     if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(args.out, report)
     return report
 
 

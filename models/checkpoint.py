@@ -4,6 +4,7 @@ A file is what `torch.save` makes of one dict: kind, schema version, config, sta
 extras. Loading unpickles tensors and plain values only, so a file from a stranger cannot run code.
 """
 
+import errno
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -86,6 +87,8 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damage shows itself as nearly any exception of the unpickler
+        if _is_of_the_machine(error):
+            raise
         raise ArtefactError(
             f"{path} is damaged, or is not an artefact of this project "
             f"(only tensors and plain values are loaded): {remedy}"
@@ -104,6 +107,12 @@ def load_checkpoint(path: Path | str, kind: str) -> dict:
     return content
 
 
+def _is_of_the_machine(error: Exception) -> bool:
+    """Say whether a file may be whole, and cannot be read now. EINVAL: its sizes do not add up."""
+    of_disk = isinstance(error, OSError) and error.errno != errno.EINVAL
+    return of_disk or isinstance(error, MemoryError)
+
+
 def artefact_kind(path: Path | str) -> str | None:
     """Return the kind of an artefact; None for what is missing, damaged, or no artefact."""
     try:
@@ -120,7 +129,9 @@ def refuse_to_replace(paths: Iterable[Path]) -> None:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             continue
-        except Exception:  # as in load_checkpoint
+        except Exception as error:  # as in load_checkpoint
+            if _is_of_the_machine(error):
+                raise
             content = None
         if not isinstance(content, dict) or "kind" not in content:
             raise ArtefactError(
@@ -137,6 +148,8 @@ def fitting(path: Path | str, kind: str) -> Iterator[None]:
     """
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except (*FOREIGN, RuntimeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ArtefactError(

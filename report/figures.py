@@ -65,7 +65,7 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
 def learning_curves(runs: Sequence[TrainingRun], out_of: int) -> str | None:
     """Draw milestones of episodes from the beginning over the steps of training, a thin line a run.
 
-    The first run's is drawn over the others. Returns None where no such episode has ended.
+    Returns None where no such episode has ended.
     """
     curves = [run.series("fresh_episode/milestones") for run in runs]
     if not any(len(steps) for steps, _ in curves):

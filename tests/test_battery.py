@@ -13,7 +13,7 @@ from pyboy import PyBoy
 import evaluate_policy
 import train_with_cnn_reward as training_script
 from curriculum import Start, battery_file, find_start, play_start
-from games.game import find_game
+from games.game import BUNDLED_ROM, find_game
 from games.movie import Movie
 from games.rom import find_battery_save
 from models.actor_critic import ActorCritic, ActorCriticConfig, load_policy, save_policy
@@ -199,6 +199,23 @@ def test_what_the_flag_means(game, tmp_path):
     assert battery_file("auto", game, state) is None, "a state has RAM of its own"
     with pytest.raises(ValueError, match="expected --start-state or --battery-save, got both"):
         battery_file("other.sav", game, state)
+    state.write_bytes(b"x")
+    with pytest.raises(ValueError, match="expected --start-state or --battery-save, got both"):
+        find_start(None, state, "other.sav", game)
+
+
+def test_a_save_alone_leaves_the_movie_of_the_training(game, tmp_path):
+    trained = Start(Movie(np.array([0, 1, 2], np.uint8), 12, 4), battery=b"old")
+    args = evaluate_policy.Args()
+    assert evaluate_policy.find_beginning(args, trained, game) is trained
+    file = tmp_path / "other.sav"
+    file.write_bytes(make_save())
+    for flag, battery in (("none", b""), (str(file), make_save())):
+        start = evaluate_policy.find_beginning(replace(args, battery_save=flag), trained, game)
+        assert (start.movie, start.battery) == (trained.movie, battery)
+    movie = BUNDLED_ROM.parent / "intro.txt"
+    start = evaluate_policy.find_beginning(replace(args, start_movie=movie), trained, game)
+    assert len(start.movie.masks) > 3 and not start.battery
 
 
 def test_a_save_that_does_not_load_is_named_with_a_cure(game, tmp_path):

@@ -12,6 +12,7 @@ from models.actor_critic import ActorCritic, ActorCriticConfig, load_policy
 from models.checkpoint import (
     MADE_BY,
     ArtefactError,
+    fitting,
     load_checkpoint,
     load_model,
     refuse_to_replace,
@@ -96,6 +97,27 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     assert "something else" in refusal(path)
     torch.save({"kind": "encoder", "schema_version": 99}, path)
     assert "99" in refusal(path)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "denied"), OSError(5, "I/O"), MemoryError()])
+def test_what_cannot_be_read_now_is_not_called_damaged(error, tmp_path, monkeypatch):
+    """Or its owner would throw a training away because a disk was gone for a moment."""
+    path = tmp_path / "encoder.pkl"
+    save_checkpoint(path, "encoder", Config(), Model(Config()).state_dict())
+
+    def load(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    for read in (lambda: load_checkpoint(path, "encoder"), lambda: refuse_to_replace([path])):
+        with pytest.raises(type(error)) as caught:
+            read()
+        assert caught.value is error
+
+
+def test_a_full_GPU_does_not_make_weights_unfit(tmp_path):
+    with pytest.raises(torch.OutOfMemoryError), fitting(tmp_path / "x.pkl", "ppo_state"):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):

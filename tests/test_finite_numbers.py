@@ -90,11 +90,14 @@ def test_no_artefact_holds_a_number_that_is_not_finite(tmp_path, wrong):
         load_checkpoint(path, "encoder")
 
 
-def test_to_start_over_leaves_no_policy_of_the_training_before(inputs, tmp_path):
+@pytest.mark.parametrize("fresh", [True, False])
+def test_to_start_over_leaves_no_policy_of_the_training_before(fresh, inputs, tmp_path):
     args = ppo_args(inputs, tmp_path, iterations=2, snapshots=2)
     train_with_cnn_reward.main(args)
     assert (tmp_path / "policy_000002.pkl").exists()
-    train_with_cnn_reward.main(replace(args, iterations=1, fresh=True))
+    if not fresh:
+        (tmp_path / "training_state.pkl").unlink()
+    train_with_cnn_reward.main(replace(args, iterations=1, fresh=fresh))
     assert sorted(path.name for path in tmp_path.glob("policy_*")) == [
         "policy_000001.pkl",
         "policy_final.pkl",

@@ -13,6 +13,7 @@ import evaluate_policy
 import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
+from data.demo import prepare
 from games.game import BUNDLED_ROM
 from models.checkpoint import load_checkpoint, save_checkpoint
 from tests.synthetic_runs import write_walks
@@ -54,6 +55,36 @@ def test_a_stage_whose_file_is_gone_or_changed_is_not_done(harm, tmp_path, capsy
     content["a"] = "other weights"
     demo.run_stages(stages(tmp_path, ran, content), record)
     assert ran == ["a", "b", "a", "a", "b"]
+
+
+def test_trainings_of_no_demo_are_not_deleted(tmp_path):
+    """Such as where --out is a folder in which somebody trains by hand."""
+    ran, record, state = [], tmp_path / "stages.json", tmp_path / "training_state.pkl"
+    both = stages(tmp_path, ran, {"a": "", "b": ""})
+    both[1].script.state_paths = lambda args: [state]
+    state.touch()
+    with pytest.raises(ValueError, match=r"got one with .*training_state.pkl, of which .*--out"):
+        demo.run_stages(both, record)
+    assert state.exists() and not ran
+    state.unlink()
+    demo.run_stages(both, record)
+    state.touch()
+    both[0].args.device = both[1].args.device = "cpu"
+    demo.run_stages(both, record)
+    assert ran == ["a", "b"] and state.exists(), "what is done stays so on another device"
+    both[0].args.seed = 1
+    demo.run_stages(both, record)
+    assert ran == ["a", "b", "a", "b"] and not state.exists()
+
+
+def test_runs_of_two_games_do_not_mix(tmp_path):
+    prepare.main(prepare.Args(out=tmp_path, limit=1, steps=2))
+    emberwick = prepare.Args(demo.movies("emberwick"), demo.rom("emberwick"), tmp_path, 1, 2)
+    with pytest.raises(ValueError, match=r"got run_00.json of another ROM: pass another --out"):
+        prepare.main(emberwick)
+    (tmp_path / "mine.json").write_text("{}")
+    made = ["prepare_report.json", "run_00.json", "run_00.npy"]
+    assert [path.name for path in prepare.state_paths(emberwick)] == made
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import evaluate_policy
 import playing
 import train_with_cnn_reward as training_script
 from cli import run_script
-from curriculum import CurriculumEnvs, Start, play_masks
+from curriculum import CurriculumEnvs, Start, play_start
 from data.demo.prepare import replay
 from games.actions import BUTTONS, action_masks
 from games.game import BUNDLED_ROM, find_game
@@ -463,7 +463,7 @@ def test_the_plain_actor_sees_latents_alone(args):
 def test_an_episode_is_over_where_the_runs_end(args):
     """After the credits comes the title again: that must be no fall by a whole run."""
     envs = make_envs(args, num_envs=1, episode_steps=10_000, patience_steps=10_000)
-    states, frames = play_masks(MOVIE, GAME)
+    states, frames = play_start(Start(Movie(MOVIE)), GAME)
     env = np.array([0])
     for frame in frames[:-7]:
         envs.progress.follow(torch.from_numpy(frame[None]), env)
@@ -558,7 +558,7 @@ def test_the_start_movie_begins_episodes_after_the_intro(args):
 
 def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
     """In the middle of the game, looked for on the path; the policy takes it along."""
-    states, frames = play_masks(MOVIE, GAME)
+    states, frames = play_start(Start(Movie(MOVIE)), GAME)
     middle = len(frames) // 2
     file = tmp_path / "middle.state"
     file.write_bytes(states[middle])
@@ -626,7 +626,7 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
         return actions * 0 + BUTTONS.index("A"), probabilities
 
     monkeypatch.setattr(agent, "act", press_a)
-    states, frames = play_masks(MOVIE, GAME)
+    states, frames = play_start(Start(Movie(MOVIE)), GAME)
     way = np.arange(len(frames) - 7)[:, None]
     begin = playing.Beginnings([states[-8]], frames, way, False, True)
     timing = {"frame_skip": 30, "hold_frames": 8}

@@ -23,8 +23,8 @@ if not __package__:  # run as a file: Python then looks for modules beside it, n
 from emurust import VecGameBoy
 
 from cli import Count, run_script
-from data.frames import FRAME_SHAPE, ROOT, read_run, write_run
-from files import write_json, writes_alone
+from data.frames import FRAME_SHAPE, REPORT, ROOT, made_here, read_run, write_run
+from files import read_json, write_json, writes_alone
 from games.game import BUNDLED_ROM, Game, find_game
 from games.movie import FRAME_SKIP, FRAMES_PER_SECOND, play, read_movie
 
@@ -81,7 +81,9 @@ def prepare_movie(movie: Path, game: Game, out: Path, steps: int | None) -> dict
 
 def state_paths(args: Args) -> list[Path]:
     """Return the runs that are in OUT already: those of movies that are gone would stay."""
-    return sorted(path for path in args.out.glob("*") if path.suffix in (".npy", ".json"))
+    names = sorted(made_here(args.out)) if args.out.is_dir() else []
+    paths = [args.out / name for name in names if name.endswith((".npy", ".json"))]
+    return [path for path in paths if path.is_file()]
 
 
 def products(args: Args) -> list[Path]:
@@ -89,16 +91,28 @@ def products(args: Args) -> list[Path]:
     return state_paths(args)
 
 
+def refuse_other_games(args: Args, game: Game) -> None:
+    """Raise ValueError where OUT has runs of another ROM: trainings take all that is there."""
+    for path in state_paths(args):
+        is_run = path.suffix == ".json" and path.name != REPORT
+        if is_run and read_json(path).get("rom_sha1", game.sha1) != game.sha1:
+            raise ValueError(
+                f"expected runs of {game.name} in {args.out}, got {path.name} of another ROM: pass "
+                "another --out, or delete them"
+            )
+
+
 @writes_alone(lambda args: args.out)
 def main(args: Args) -> dict:
     """Replay the movies; return, and write to OUT/prepare_report.json, what was made."""
     movies = find_movies(args.movies)[: args.limit]
     game = find_game(args.rom)
+    refuse_other_games(args, game)
     with ThreadPoolExecutor() as pool:  # the emulator runs without the GIL
         made = pool.map(lambda movie: prepare_movie(movie, game, args.out, args.steps), movies)
         runs = list(tqdm(made, total=len(movies), desc="replay", unit="movie"))
     report = {"runs": runs, "frames": sum(run["frames"] for run in runs), "rom_sha1": game.sha1}
-    write_json(args.out / "prepare_report.json", report)
+    write_json(args.out / REPORT, report)
     print(f"wrote {len(runs)} runs, {report['frames']:,} frames to {args.out}")
     return report
 
