@@ -179,8 +179,7 @@ class Follower:
         self.off[rows] = 0
         if not shown.all():
             lost = rows[~shown]
-            told = self.front_told[rows]
-            at, known = path.choose_run(*(part[~shown] for part in (x, place, up_to, on, told)))
+            at, known = path.choose_run(*(part[~shown] for part in (x, place, up_to, on)))
             self.was[lost] = torch.where(at == on[~shown], self.was[lost], at)
             self.at[lost], self.off[lost] = at, (~known).long()
 
@@ -267,8 +266,7 @@ class Follower:
         self.front_shown[rows] = path.cell_limit[place]
         self.front_told[rows] = path.cell_told_limit[place]
         everywhere = torch.full_like(place, path.num_bins)
-        told = self.front_told[rows]
-        self.at[rows], _ = path.choose_run(x, place, everywhere, self.at[rows], told)
+        self.at[rows], _ = path.choose_run(x, place, everywhere, self.at[rows])
         self.was[rows] = self.at[rows]
 
     def lost(self, rows: torch.Tensor) -> torch.Tensor:

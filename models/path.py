@@ -181,10 +181,9 @@ class PathModel:
             cells.new_zeros(self.num_cells).scatter_reduce(0, cells, last, "amax")
             for last in (limit // self.bins_a_cell, told_limit // self.bins_a_cell)
         )
-        # The first cell whose text lets so much be passed untold, by cell up to which; less some.
+        # The first cell whose text lets so much be passed untold, less some: by cell up to which.
         teller = torch.searchsorted(self.cell_told_limit.cummax(dim=0).values, cells.unique())
-        self.teller = teller * self.tells
-        self.earliest = (self.teller - EARLIER // self.bins_a_cell).clamp_min(0)
+        self.earliest = (teller - EARLIER // self.bins_a_cell).clamp_min(0) * self.tells
         self.pace = config.pace / self.bins_a_cell  # in cells, as the next
         self.leap = max(1, config.leap // self.bins_a_cell)
         # A convolution turns its kernel round: what moves on comes from the bins before.
@@ -318,21 +317,15 @@ class PathModel:
         return ahead.gather(1, last)[:, 0], apart.amin(dim=1) < self.config.bandwidth
 
     def choose_run(
-        self,
-        x: torch.Tensor,
-        place: torch.Tensor,
-        up_to: torch.Tensor,
-        at: torch.Tensor,
-        told: torch.Tensor,
+        self, x: torch.Tensor, place: torch.Tensor, up_to: torch.Tensor, at: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the moment (B,) of a run to follow from a cell `place` (B,) on.
 
         Of those near the place, in bins up to `up_to` (B,), that are about as near to the present
-        frame, thumbnails (B, dims), as the nearest, the one with the fewest left; if there are some
-        from the text on by which cell `told` (B,) is the last that counts, of these: it was told,
-        and after a talk looks like before. If the nearest is not near enough to say so, that one
-        itself, such as one of the same room, or, if it is not much nearer than the present moment
-        `at` (B,), that one. Returns, too, whether it is near enough, (B,).
+        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. If that is not
+        near enough to say so, the nearest itself, such as one of the same room, or, if it is not
+        much nearer than the present moment `at` (B,), that one. Returns, too, whether it is near
+        enough, (B,).
         """
         first = (place * self.bins_a_cell - GUIDE_BINS).clamp(0)
         last = ((place + 1) * self.bins_a_cell + GUIDE_BINS).minimum(up_to + 1)
@@ -346,9 +339,7 @@ class PathModel:
         nearest, first = distance.min(dim=1, keepdim=True)
         is_near = nearest < KNOWN * self.config.bandwidth
         close = distance <= nearest + 0.35 * self.config.bandwidth
-        before = self.bins[self.shows[moments]] < self.teller[told][:, None] * self.bins_a_cell
-        cost = self.left[moments] + before * len(self.shows)
-        cost = torch.where(close & ~far, cost, torch.iinfo(torch.int64).max)
+        cost = torch.where(close & ~far, self.left[moments], torch.iinfo(torch.int64).max)
         chosen = torch.where(is_near, cost.argmin(dim=1, keepdim=True), first)
         away = (self.bank[self.shows[at]] - x).square().sum(dim=1, keepdim=True)
         chosen = moments.gather(1, chosen).where(is_near | (nearest < away / 2), at[:, None])
