@@ -1,15 +1,16 @@
 """Making a path of runs: one is the measure, the others are laid beside it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import torch
 
 from models.blocks import FRAME_SHAPE, pooled_grey
 from models.follower import Follower
+from models.grid import on_grid
 from models.path import (
     SAME_TEXT,
     TELLING,
@@ -472,9 +473,9 @@ def _bank(
             kept.append(frame)
     rows = torch.tensor(kept)
     which = np.searchsorted(offsets, rows.numpy(), side="right") - 1
-    pictures = Pictures.pack(
-        runs[run][row - offsets[run]] for run, row in zip(which, rows.tolist(), strict=True)
-    )
+    places_in_runs = zip(which, rows.tolist(), strict=True)
+    shown = (runs[run][row - offsets[run]] for run, row in places_in_runs)
+    pictures = Pictures.pack(frame for some in _in_batches(shown) for frame in on_grid(some))
     twins = torch.bincount(stands_for, minlength=len(rows))
     telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
     also = torch.bincount(stands_for, torch.cat(list(counts), dim=1)[1], minlength=len(rows)) > 0
@@ -486,6 +487,13 @@ def _bank(
     return PathModel(
         config, frames, bins, telling, told, also, limit, told_limit, *trails, pictures
     )
+
+
+def _in_batches(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield frames, each (144, 160, 3), in batches (B, 144, 160, 3)."""
+    frames = iter(frames)
+    while some := list(islice(frames, CHUNK)):
+        yield np.stack(some)
 
 
 def _trails(
