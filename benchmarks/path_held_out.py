@@ -38,6 +38,7 @@ from games.game import BUNDLED_ROM, ROOT, Game, find_game
 from games.movie import FRAME_SKIP, FRAMES_PER_SECOND, play, read_movie
 from models.alignment import COUNTING, align_runs, make_path
 from models.follower import Follower
+from models.grid import on_grid
 from models.path import CELLS, PathConfig, PathModel, thumbnails
 from models.tokenizer import Encoder, load_encoder
 
@@ -96,8 +97,8 @@ def compared_by(file: Path | None, runs: list[Run]) -> Iterator[None]:
     def by_latents(frames: torch.Tensor, _) -> torch.Tensor:
         return scale * latents(encoder, frames)
 
-    def of_run(run: np.ndarray, pool: int) -> torch.Tensor:
-        return by_latents(torch.tensor(run), pool)
+    def of_run(run: np.ndarray, pool: int, moved: bool = False) -> torch.Tensor:
+        return by_latents(torch.tensor(on_grid(run) if moved else run), pool)
 
     with (
         patch("models.path.thumbnails", by_latents),
@@ -154,7 +155,8 @@ def follow(path: PathModel, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Return in which bins a run (T, 144, 160, 3) is believed, and counted, to be, both (T,)."""
     follower, row, places = Follower(path, 1), torch.tensor([0]), []
     for start in range(0, len(frames), 256):
-        for _ in follower.along(path.thumbnails(torch.tensor(frames[start : start + 256]))):
+        some = torch.tensor(on_grid(frames[start : start + 256]))
+        for _ in follower.along(path.thumbnails(some)):
             places.append([follower.believed(row).item(), follower.progress(row).item()])
     believed, counted = (np.array(places) * (path.num_bins - 1)).round().T
     return believed, counted

@@ -43,12 +43,18 @@ PLACE = 32
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
 
 
-def run_thumbnails(run: np.ndarray, pool: int) -> torch.Tensor:
-    """Return the thumbnails of a run (T, 144, 160, 3) uint8: (T, dims) float32."""
+def run_thumbnails(run: np.ndarray, pool: int, moved: bool = False) -> torch.Tensor:
+    """Return the thumbnails of a run (T, 144, 160, 3) uint8: (T, dims) float32.
+
+    moved: of its frames moved to the walking grid.
+    """
     # One array for all: small ones between those of the frames would keep the heap from shrinking.
     made = torch.empty(len(run), FRAME_SHAPE[0] // pool * (FRAME_SHAPE[1] // pool))
     for start in range(0, len(run), CHUNK):
-        made[start : start + CHUNK] = thumbnails(torch.tensor(run[start : start + CHUNK]), pool)
+        some = run[start : start + CHUNK]
+        made[start : start + CHUNK] = thumbnails(
+            torch.tensor(on_grid(some) if moved else some), pool
+        )
     return made
 
 
@@ -74,7 +80,9 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     """Return how much the frames of a run (T, dims) say about where it is: (T,) in (0, 1].
 
     A picture that its run comes back to n times in all says 1 / n^2 each time. A new place is shown
-    once; a battle's menu would say again and again that the run is where another one fought.
+    once; a battle's menu would say again and again that the run is where another one fought. It is
+    asked of frames as they were recorded: moved to the grid, a way with a battle at every other
+    cell comes back to each of them.
     """
     times = []
     for some in run.split(CHUNK):
@@ -116,18 +124,18 @@ def text_says(run: torch.Tensor, bank: torch.Tensor, bins: torch.Tensor) -> torc
     return (known > 0) * says(text, SAME_TEXT) / known.clamp_min(1).square()
 
 
-def find_bandwidth(runs: Sequence[torch.Tensor]) -> float:
+def find_bandwidth(runs: Sequence[torch.Tensor], recorded: Sequence[torch.Tensor]) -> float:
     """Return how far frames of the same picture lie apart, from runs, each (T, dims).
 
-    Of the pictures that their run shows once, three in four have one in another run that is nearer;
-    the fourth is of something that the others have not seen.
+    Of the pictures that their run shows once, as `recorded`, (T, dims) each, three in four have one
+    in another run that is nearer; the fourth is of something that the others have not seen.
     """
     low, high = BANDWIDTHS
     if len(runs) < 2:
         return low
     nearest = []
     for i, run in enumerate(runs):
-        once = run[says(run, COUNTING) == 1]
+        once = run[says(recorded[i], COUNTING) == 1]
         sample = once[:: max(1, math.ceil(len(once) / SAMPLE))]
         others = [distances(sample, other).amin(dim=1) for j, other in enumerate(runs) if j != i]
         nearest.append(torch.stack(others).amin(dim=0))
@@ -146,7 +154,12 @@ def different_moments(run: torch.Tensor, threshold: float) -> torch.Tensor:
 
 
 def align(
-    bank: torch.Tensor, bins: torch.Tensor, num_bins: int, run: torch.Tensor, bandwidth: float
+    bank: torch.Tensor,
+    bins: torch.Tensor,
+    num_bins: int,
+    run: torch.Tensor,
+    bandwidth: float,
+    says: torch.Tensor,
 ) -> torch.Tensor:
     """Return the bins that the frames of a run (T, dims) show: (T,) int64.
 
@@ -158,7 +171,7 @@ def align(
     off the way does not.
     """
     new, text, texts = news(run, bandwidth), text_part(run), text_part(bank)
-    weight = says(run, bandwidth) * new
+    weight = says * new
     telling = text_says(run, bank, bins) * news(text, SAME_TEXT)
     weight = torch.maximum(weight, telling)
     band = min(BAND, num_bins)
@@ -280,6 +293,7 @@ def _shows(apart: torch.Tensor, has_text: bool, bandwidth: float) -> tuple[float
 def counting_limits(
     config: PathConfig,
     runs: Sequence[torch.Tensor],
+    telling: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
     texts: Sequence[torch.Tensor],
     common: Sequence[torch.Tensor],
@@ -287,10 +301,10 @@ def counting_limits(
     """Return the bin up to which a belief counts once a bin was shown, and once its text was, both
     (bins,) int64.
 
-    runs: each (T, dims); then of their frames, each (T,): the bins `places`, how much their `texts`
-    say by themselves, and which are `common`: others show them. The rest is no proof of having come
-    somewhere: a menu that one player happened to open there can be opened without having done what
-    came before.
+    runs: each (T, dims); then of their frames, each (T,): how `telling` they are, their bins
+    `places`, how much their `texts` say by themselves, and which are `common`: others show them.
+    The rest is no proof of having come somewhere: a menu that one player happened to open there can
+    be opened without having done what came before.
 
     What happens is told: the texts that nearly all runs show are those of a choice, of what is
     found, of a gate that opens, while a picture of before may lie beside one of after. So both
@@ -301,7 +315,6 @@ def counting_limits(
     last = torch.full((num_bins,), num_bins - 1)
     if len(runs) < 3:
         return last, last
-    telling = [says(run, config.bandwidth) for run in runs]
     shown, told, passed = [], [], []
     for i, run in enumerate(runs):
         others = [j for j in range(len(runs)) if j != i]
@@ -361,7 +374,9 @@ class Alignment:
 
     reference: int
     small: list[torch.Tensor]
-    """each run's thumbnails, (T, dims)"""
+    """each run's thumbnails on the walking grid, (T, dims)"""
+    telling: list[torch.Tensor]
+    """how much the frames of each say about where it is, (T,)"""
     places: list[torch.Tensor]
     """the bins of each run's frames, (T,) int64"""
     bandwidth: float
@@ -382,8 +397,10 @@ def align_runs(
         raise ValueError("a path needs at least one run of frames, got none")
     counts = [different_frames(run) for run in runs]
     reference = counts.index(min(counts)) if reference is None else reference
-    small = [run_thumbnails(run, pool) for run in runs]
-    bandwidth = find_bandwidth(small)
+    recorded = [run_thumbnails(run, pool) for run in runs]
+    small = [run_thumbnails(run, pool, moved=True) for run in runs]
+    bandwidth = find_bandwidth(small, recorded)
+    telling = [says(run, bandwidth) for run in recorded]
     measure = small[reference]
     starts = different_moments(measure, DIFFERENT * bandwidth)
     if len(starts) < 2:
@@ -396,7 +413,7 @@ def align_runs(
     bank, bins = measure, own
     for i in sorted(range(len(runs)), key=counts.__getitem__):
         if i != reference:
-            found[i] = align(bank, bins, len(starts), small[i], bandwidth)
+            found[i] = align(bank, bins, len(starts), small[i], bandwidth, telling[i])
             bins, order = torch.cat([bins, found[i]]).sort(stable=True)
             bank = torch.cat([bank, small[i]])[order]
     places = without_detours([found[i] for i in range(len(runs))], reference, len(starts))
@@ -406,7 +423,7 @@ def align_runs(
             f"a path needs runs of one game, got runs with {num_bins} of {len(starts)} moments in "
             "common: sort out the others, or name another --reference-run"
         )
-    return Alignment(reference, small, places, bandwidth, pool)
+    return Alignment(reference, small, telling, places, bandwidth, pool)
 
 
 def fit_path(
@@ -427,20 +444,23 @@ def make_path(
 ) -> PathModel:
     """Build a path from runs, each (T, 144, 160, 3) uint8, that are aligned."""
     small, places, bandwidth = aligned.small, aligned.places, aligned.bandwidth
+    telling = aligned.telling
     config = PathConfig(
         bandwidth=bandwidth, pace=recorded_pace(places), pool=aligned.pool, reach=reach
     )
     counts = runs_that_show(small, places, bandwidth)
     frames, bins = torch.cat(small), torch.cat(places)
     texts = [text_says(run, frames, bins) for run in small]
-    limits = counting_limits(config, small, places, texts, [count[1] > 0 for count in counts])
-    return _bank(config, runs, small, places, texts, counts, *limits)
+    common = [count[1] > 0 for count in counts]
+    limits = counting_limits(config, small, telling, places, texts, common)
+    return _bank(config, runs, small, telling, places, texts, counts, *limits)
 
 
 def _bank(
     config: PathConfig,
     runs: Sequence[np.ndarray],
     small: Sequence[torch.Tensor],
+    telling: Sequence[torch.Tensor],
     places: Sequence[torch.Tensor],
     texts: Sequence[torch.Tensor],
     counts: Sequence[torch.Tensor],
@@ -450,7 +470,6 @@ def _bank(
     """Put all frames in one bank by bin, those that look the same in one bin once."""
     offsets = np.cumsum([0, *map(len, small)])
     frames, bins = torch.cat(list(small)), torch.cat(list(places))
-    telling = torch.cat([says(run, config.bandwidth) for run in small])
     moments = [different_moments(run, DIFFERENT * config.bandwidth) for run in small]
     is_moment = torch.zeros(len(frames), dtype=torch.bool)
     for found, offset in zip(moments, offsets, strict=False):
@@ -477,7 +496,7 @@ def _bank(
     shown = (runs[run][row - offsets[run]] for run, row in places_in_runs)
     pictures = Pictures.pack(frame for some in _in_batches(shown) for frame in on_grid(some))
     twins = torch.bincount(stands_for, minlength=len(rows))
-    telling = torch.bincount(stands_for, telling, minlength=len(rows)) / twins
+    telling = torch.bincount(stands_for, torch.cat(list(telling)), minlength=len(rows)) / twins
     also = torch.bincount(stands_for, torch.cat(list(counts), dim=1)[1], minlength=len(rows)) > 0
     shows = [stands_for[m + int(o)] for m, o in zip(moments, offsets, strict=False)]
     enough = max(1, math.ceil(GOAL_SHARE * (len(small) - 1)))

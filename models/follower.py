@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from models.grid import on_grid
 from models.path import KNOWN, NOWHERE, TELLING, PathModel, text_part
 
 #: Cells ahead of the last sure place that are always within reach, or just beyond an untold text.
@@ -286,11 +287,11 @@ def _again(alike: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
 
 
 def follow_run(path: PathModel, frames: np.ndarray) -> np.ndarray:
-    """Return the progress at each frame of one trajectory (T, 144, 160, 3): (T,) float32."""
+    """Return the progress at each frame of one recorded run (T, 144, 160, 3): (T,) float32."""
     follower, row = Follower(path, 1), torch.zeros(1, dtype=torch.int64, device=path.bank.device)
     progress = []
     for start in range(0, len(frames), 256):
-        frames_now = torch.tensor(frames[start : start + 256]).to(row.device)
+        frames_now = torch.tensor(on_grid(frames[start : start + 256])).to(row.device)
         for _ in follower.along(path.thumbnails(frames_now)):
             progress.append(follower.progress(row).item())
     return np.array(progress, dtype=np.float32)

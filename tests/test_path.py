@@ -17,6 +17,7 @@ from models.alignment import (
     has_text,
     run_thumbnails,
     runs_that_show,
+    says,
     text_says,
     without_detours,
 )
@@ -489,7 +490,7 @@ def test_lingering_straying_and_turning_back_are_not_progress():
     strange = list(range(LENGTH, LENGTH + 30))
     for extra in (strange, [40] * 30, list(range(39, 9, -1))):
         order = list(range(40)) + extra + list(range(40, LENGTH))
-        way = align(moments, bins, LENGTH, x[order], 2.5e-4).numpy()
+        way = align(moments, bins, LENGTH, x[order], 2.5e-4, says(x[order], 2.5e-4)).numpy()
         assert way[39] == 39 and way[70] == 40 and way[-1] == len(names) - 1
         assert (way[40:70] <= 40).all()
 
@@ -662,9 +663,10 @@ def test_a_band_around_the_best_place_is_enough(monkeypatch):
     x = torch.eye(400)
     order = [*range(120), *[119] * 50, *range(300, 330), *range(120, 180), *range(179, 165, -1)]
     order += [*range(166, 300)]
-    whole = align(x[:300], torch.arange(300), 300, x[order], 2.5e-4)
+    known = x[:300], torch.arange(300), 300, x[order], 2.5e-4, says(x[order], 2.5e-4)
+    whole = align(*known)
     monkeypatch.setattr("models.alignment.BAND", 40)
-    banded = align(x[:300], torch.arange(300), 300, x[order], 2.5e-4)
+    banded = align(*known)
     assert torch.equal(banded, whole)
     shown = torch.tensor(order) < 300
     assert torch.equal(whole[shown], torch.tensor(order)[shown])
@@ -741,7 +743,7 @@ def test_the_bandwidth_is_the_noise_between_runs():
             for i in range(3)
         ]  # fmt: skip
         expected = max(noise, BANDWIDTHS[0])
-        assert find_bandwidth(runs) == pytest.approx(expected, rel=0.35)
+        assert find_bandwidth(runs, runs) == pytest.approx(expected, rel=0.35)
 
 
 def test_the_most_direct_run_is_the_measure():
