@@ -46,6 +46,8 @@ class Length:
     patience_steps: int
     progress_scale: float
     evaluation_steps: int
+    filmed_steps: int
+    """of these, which the GIFs and the page show"""
 
 
 LENGTHS = {
@@ -56,6 +58,7 @@ LENGTHS = {
         patience_steps=96,
         progress_scale=10.0,
         evaluation_steps=2000,
+        filmed_steps=500,
     ),
     "emberwick": Length(
         iterations=2000,
@@ -64,6 +67,7 @@ LENGTHS = {
         patience_steps=192,
         progress_scale=40.0,
         evaluation_steps=6000,
+        filmed_steps=1000,
     ),
 }
 
@@ -193,7 +197,7 @@ def make_stages(args: Args, out: Path) -> list[Stage]:
                 rom=rom(args.game),
                 steps=20 if smoke else length.evaluation_steps,
                 episodes=2 if smoke else 16,
-                gif_steps=20 if smoke else 500,
+                gif_steps=20 if smoke else length.filmed_steps,
                 out=out / "evaluation",
                 **common,
             ),

@@ -5,12 +5,12 @@ With the artefacts of a demo in runs/demo, a few minutes:
     uv run python -m benchmarks.probes
     uv run python -m benchmarks.probes --game emberwick --artefacts runs/demo-emberwick
 
-Recorded play is replayed, and the game's RAM tells map, facing, battle and milestones; the letters
-of a text box are told by their pixels. A letter, and which way the player looks, are asked of the
-tiles where they stand, all else of whole screens. A linear classifier (softmax, a little weight
-decay) is fitted on the runs that the encoder was trained on. Beside the latents stand the pixels
-that the encoder sees, a random encoder of the same shape, and the most frequent answer. Held-out
-runs are of the same game: most of what they show, others have shown.
+Recorded play is replayed. RAM tells map, battle and milestones, the sprites which way the player is
+drawn to look, and a text box's pixels its letters. A letter, and which way the player looks, are
+asked of the tiles where they stand, all else of whole screens. A linear classifier (softmax, a
+little weight decay) is fitted on the runs that the encoder was trained on. Beside the latents stand
+the pixels that the encoder sees, a random encoder of the same shape, and the most frequent answer.
+Held-out runs are of the same game: most of what they show, others have shown.
 """
 
 import quiet_threads  # noqa: F401
@@ -33,7 +33,7 @@ from cli import Count, run_script
 from data.demo.prepare import find_movies
 from data.frames import find_runs, split_runs
 from files import write_json
-from games.movie import play, read_movie
+from games.movie import FRAME_SKIP, play, read_movie
 from games.player import TEXT, WORLD
 from models.tokenizer import Encoder, load_encoder
 
@@ -42,6 +42,8 @@ ROWS, COLUMNS, EDGE = (14, 16), range(1, 19), 12
 #: A letter that the training runs show less often is not asked for.
 LEAST = 20
 NOWHERE = -1
+#: Where the Game Boy keeps its sprites, and their palette; the flag of one that is mirrored.
+OAM, OBP0, MIRRORED = 0xFE00, 0xFF48, 0x20
 
 
 @dataclass
@@ -56,12 +58,12 @@ class Args:
     """also write the figures as JSON to this file"""
 
 
-#: What is asked of a screen, by what RAM says; a foe hides the map, a menu who looks where.
+#: What is asked of a screen, by what RAM says, and by how the player is drawn; a foe hides the map.
 QUESTIONS = {
-    "map": lambda state: state.map if state.mode == WORLD else NOWHERE,
-    "facing": lambda state: state.facing if state.mode == WORLD else NOWHERE,
-    "battle": lambda state: int(state.foe > 0),
-    "milestones": lambda state: state.milestones.bit_count(),
+    "map": lambda state, facing: state.map if state.mode == WORLD else NOWHERE,
+    "facing": lambda state, facing: facing,
+    "battle": lambda state, facing: int(state.foe > 0),
+    "milestones": lambda state, facing: state.milestones.bit_count(),
 }
 #: Of which rows and columns of walking tiles it is asked, if not of all: the player stands there.
 WHERE = {"facing": np.s_[..., 3:5, 4:5]}
@@ -92,13 +94,20 @@ def replay(args: Args, names: set[str]) -> Screens:
         emulator = VecGameBoy(rom, 1)
         obs = np.zeros(emulator.obs_shape(), dtype=np.uint8)
         emulator.reset(obs)
-        for step, _ in enumerate(play(emulator, read_movie(movie).frames(), obs)):
+        pressed = read_movie(movie).frames()
+        for step, buttons in enumerate(
+            np.split(pressed, range(FRAME_SKIP, len(pressed), FRAME_SKIP))
+        ):
+            buttons = np.pad(buttons, (0, FRAME_SKIP - len(buttons)))
+            next(play(emulator, buttons[:-1], obs, FRAME_SKIP - 1))
+            facing = drawn_facing(emulator)
+            next(play(emulator, buttons[-1:], obs, 1))
             if step % args.every:
                 continue
             state = read(emulator)
             frames.append(torch.from_numpy(obs[0].copy()))
             for name, answer in QUESTIONS.items():
-                truth[name].append(answer(state))
+                truth[name].append(answer(state, facing))
             letters.append(letters_of(obs[0, ..., 0]) if state.mode == TEXT else None)
     nothing = np.full((len(ROWS), len(COLUMNS)), NOWHERE)
     return Screens(
@@ -106,6 +115,17 @@ def replay(args: Args, names: set[str]) -> Screens:
         {name: torch.tensor(answers) for name, answers in truth.items()},
         torch.from_numpy(np.stack([nothing if some is None else some for some in letters])),
     )
+
+
+def drawn_facing(emulator: VecGameBoy) -> int:
+    """Return a number for the way that the player looks in the frame to come, NOWHERE if he is not
+    drawn: hidden by a box, or faded out. His first sprite has six pictures, two each for down, up
+    and the side, which is mirrored."""
+    y, _, tile, flags = emulator.read_memory(0, OAM, 4).tolist()
+    picture, palette = tile >> 2, emulator.read_memory(0, OBP0, 1)[0]
+    if not 0 < y < 160 or picture >= 6 or not palette:
+        return NOWHERE
+    return 4 + (flags & MIRRORED) if picture >= 4 else picture // 2
 
 
 def letters_of(screen: np.ndarray) -> np.ndarray | None:
