@@ -339,9 +339,9 @@ def counting_limits(
 def _limit(shown: Sequence[np.ndarray], passed: Sequence[np.ndarray], num_bins: int) -> np.ndarray:
     """Return how far trajectories may go from each bin without showing one, (bins,) int64.
 
-    A trajectory may leave out as much as three in four of the runs do: there are other ways. It
-    may pass unseen as much as four in five of them do, each followed along a path of the others, as
-    another player would be: some of what these show is on its screen between two frames only, or
+    A trajectory may go as far as all but a quarter of the runs leave out: there are other ways. It
+    may go as far as all but a fifth of them pass unseen, each followed along a path of the others,
+    as another player would be: some of what these show is on its screen between two frames only, or
     never, as it has another companion; and one of many may have been lost for long.
 
     shown: the bins that each run has `shown` so; passed: those of its different frames, in order.
