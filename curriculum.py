@@ -28,7 +28,7 @@ RECENT = 64
 #: What a resumed run takes over of every environment, beside its emulator.
 PER_ENV = (
     *("score", "paid_score", "best_score", "sure"),
-    *("episode_steps", "best_step", "is_fresh", "reached"),
+    *("episode_steps", "best_step", "is_fresh", "reached", "shown"),
 )
 
 
@@ -46,6 +46,9 @@ class CurriculumConfig:
     """steps between two payments of new heights of progress, in all environments at once"""
     progress_scale: NotNegative = 10.0
     """reward for the progress of one whole run; more for longer runs (10 suits some minutes)"""
+    follow_reward: NotNegative = 0.0
+    """reward for each recorded moment that the guide waits for, once shown, once an episode: it
+    teaches what progress alone does not pay for, such as to fight"""
     time_penalty: NotNegative = 0.001
     """cost of a step"""
     episode_steps: Count = 1024
@@ -214,6 +217,11 @@ class CurriculumEnvs:
         self.episode_steps = np.zeros(num_envs, dtype=np.int64)
         self.is_fresh = np.zeros(num_envs, dtype=bool)
         self.reached = np.zeros((num_envs, len(game.milestones)), dtype=bool)
+        moments = len(progress.follower.path.shows) if config.follow_reward else 0
+        self.shown = np.zeros((num_envs, moments), dtype=bool)
+        """moments of the path that have been paid in this episode, by `follow_reward`"""
+        self.followed = np.zeros(num_envs, dtype=bool)
+        """in this step one was"""
         self.beginning = self._make_beginning()
         self.restart(self._all)
         # Staggered, or all environments would be cut in the same step for ever.
@@ -237,6 +245,8 @@ class CurriculumEnvs:
         self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
         with self.timer("path"):
             self.sure[:] = self.progress.follow(self.frames, self._all)
+        if config.follow_reward:
+            self._follow()
         terminated |= self.progress.arrived(self._all)
         due = np.full(config.num_envs, self.steps % config.reward_interval == 0) | terminated
         due |= self.episode_steps >= config.episode_steps
@@ -252,7 +262,14 @@ class CurriculumEnvs:
         new_heights = np.maximum(self.score, self.paid_score)[due]
         reward[due] += config.progress_scale * (new_heights - self.paid_score[due])
         self.paid_score[due] = new_heights
+        reward += config.follow_reward * self.followed
         return reward, terminated, truncated
+
+    def _follow(self) -> None:
+        """Find out who shows a moment that the guide waited for, the first time in its episode."""
+        moments = self.progress.advanced(self._all)
+        self.followed[:] = (moments >= 0) & ~self.shown[self._all, moments]
+        self.shown[self.followed, moments[self.followed]] = True
 
     def _out_of_patience(self) -> np.ndarray:
         """Say in which environments progress has not reached a new height for too long, (N,)."""
@@ -306,7 +323,7 @@ class CurriculumEnvs:
         self.is_fresh[envs[untrue]] = True
         self.paid_score[envs] = self.best_score[envs] = self.score[envs]
         self.episode_steps[envs] = self.best_step[envs] = 0
-        self.reached[envs] = False
+        self.reached[envs] = self.shown[envs] = False
 
     def _choose(self) -> Entry | None:
         """Choose an archived moment: every other time about how far a fresh episode came lately.

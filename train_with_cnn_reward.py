@@ -292,7 +292,7 @@ class Agent:
         args, envs = self.args, self.envs
         columns = defaultdict(list)
         ended: dict[str, list[float]] = {"gain": [], "milestones": []}
-        bonuses, earned, sure = [], [], []
+        bonuses, earned, sure, followed = [], [], [], []
         start_memory = self.memory.clone()
         everyone = torch.arange(args.num_envs, device=self.device)
         inputs, latents = self.look()
@@ -316,7 +316,8 @@ class Agent:
 
             reward, terminated, truncated = envs.step(actions.cpu().numpy())
             sure.append(envs.sure.mean())
-            earned.append(reward.mean() + args.time_penalty)
+            followed.append(args.follow_reward * envs.followed.mean())
+            earned.append(reward.mean() + args.time_penalty - followed[-1])
             reward = torch.from_numpy(reward).to(self.device)
             self.memory, self.starts = memory, torch.zeros_like(self.starts)
             before = latents
@@ -357,6 +358,7 @@ class Agent:
         bonus = float(torch.stack(bonuses).mean()) if bonuses else 0.0
         metrics["novelty/bonus"] = bonus
         metrics["return/progress"] = float(np.sum(earned))
+        metrics["return/following"] = float(np.sum(followed))
         metrics["return/novelty"] = args.novelty_coef * bonus * args.num_steps
         metrics["return/time"] = -args.time_penalty * args.num_steps
         return rollout, metrics
@@ -663,6 +665,11 @@ def check(args: Args) -> None:
         raise ValueError(
             f"expected --num-steps to be a multiple of --reward-interval ({args.reward_interval}), "
             f"or the return filter would judge segments by a part of them, got {args.num_steps}"
+        )
+    if args.follow_reward and not find_guide(args):
+        raise ValueError(
+            f"expected a guide for --follow-reward {args.follow_reward}, got none: pass --guide, "
+            "or leave it out"
         )
     ranks.check_divides("--num-envs", args.num_envs)
     if args.minibatches > args.num_envs // ranks.count:

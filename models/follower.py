@@ -37,6 +37,8 @@ class Follower:
         self.belief = torch.zeros(num, path.num_cells, device=device)
         self.seen = torch.zeros(num, path.bank.shape[1], device=device)
         self.sure = torch.zeros(num, dtype=torch.bool, device=device)
+        self.advanced = torch.full((num,), -1, device=device)
+        """the moment that the followed run waited for and that was shown now, -1 for none"""
         # Cells that the last new picture proves, and those that its text alone does.
         self.shown, self.told = torch.zeros(2, *self.belief.shape, dtype=torch.bool, device=device)
         for name in SCALARS:
@@ -119,6 +121,7 @@ class Follower:
         changes = (part.square().sum(dim=1) for part in (changes, text_part(changes)))
         new = torch.maximum(*changes) >= path.config.bandwidth
         self.shown[rows] = self.told[rows] = False
+        self.advanced[rows] = -1
         x, rows = x[new], rows[new]
         if not len(rows):
             return
@@ -165,6 +168,7 @@ class Follower:
         """
         path, at, front = self.path, self.at[rows], self.front[rows]
         on, shown = path.watch(x, at, self.was[rows])
+        self.advanced[rows] = torch.where(shown & (on != at), on, -1)
         self.waits[rows] = waits = torch.where(on == at, self.waits[rows] + 1, 0)
         after = path.following[on]
         goes_on = (waits >= PATIENCE) & (path.bins[path.shows[after]] // path.bins_a_cell <= front)

@@ -60,6 +60,13 @@ class Progress(ABC):
         """Say in which of `envs` (B,) the score counts, (B,) bool; in the others the last holds."""
         return np.ones(len(envs), dtype=bool)
 
+    def advanced(self, envs: np.ndarray) -> np.ndarray:
+        """Return the moments that the guide waited for in `envs` (B,) and that they show now, (B,)
+        int64; -1 for none."""
+        if not self.follower:
+            return np.full(len(envs), -1)
+        return self.follower.advanced[self._rows(envs)].cpu().numpy()
+
     def agrees(self, frames: torch.Tensor, envs: np.ndarray) -> np.ndarray:
         """Say whether frames look like the place that `envs` (B,) are taken to be at, (B,) bool."""
         if not self.follower:

@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 3.6, 2.2
 COLOURS = {"#010203": "--ink", "#010204": "--one", "#010205": "--two", "#010206": "--three"}
 INK, ONE, TWO, THREE = COLOURS
 #: Nothing is told by its colour alone.
-LINES = tuple(zip((ONE, TWO, THREE), ((), (4, 1.5), (1, 1)), strict=True))
+LINES = tuple(zip((ONE, TWO, THREE, ONE), ((), (4, 1.5), (1, 1), (6, 1, 1, 1)), strict=True))
 SMOOTHED_ROLLOUTS = 20
 PICTURES, PARTS = 24, 4
 STYLE = {
@@ -92,12 +92,14 @@ def reward_parts(run: TrainingRun) -> str | None:
 
     Returns None for metrics that do not have it.
     """
-    parts = ("progress", "novelty", "time")
+    parts = ["progress", "novelty", "time"]
+    if any(row.get("return/following") for row in run.rows):
+        parts.append("following")
     if not any("return/progress" in row for row in run.rows):
         return None
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure("steps of training", "reward of a rollout")
-        for part, (colour, dashes) in zip(parts, LINES, strict=True):
+        for part, (colour, dashes) in zip(parts, LINES, strict=False):
             axes.plot(*run.series(f"return/{part}"), color=colour, dashes=dashes, label=part)
         axes.axhline(0, color=INK, linewidth=0.5)
         axes.legend(fontsize=8)

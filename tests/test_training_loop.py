@@ -105,6 +105,30 @@ def test_new_heights_are_paid_alone(args):
     assert rewards == pytest.approx(expected, abs=1e-4)
 
 
+def test_what_the_guide_waits_for_is_paid_once_an_episode(args):
+    envs = make_envs(args, num_envs=2, episode_steps=1000, fresh_share=1.0, follow_reward=0.5)
+    assert envs.shown.shape == (2, len(envs.progress.follower.path.shows))
+    moments = iter([(3, -1), (4, 4), (3, 4), (5, -1)])
+    envs.progress.advanced = lambda rows: np.array(next(moments))
+    plain = make_envs(args, num_envs=2, episode_steps=1000, fresh_share=1.0)
+    wait = np.full(2, BUTTONS.index("Select"))
+    paid = [envs.step(wait)[0] - plain.step(wait)[0] for _ in range(4)]
+    assert np.allclose(paid, [(0.5, 0), (0.5, 0.5), (0, 0), (0.5, 0)])
+    envs.restart(np.array([0]))
+    assert not envs.shown[0].any() and envs.shown[1].sum() == 1
+
+
+def test_a_recorded_run_shows_what_the_guide_waits_for(args):
+    """And to open and close a menu is paid once at most, wherever that is."""
+    envs = make_envs(args, num_envs=1, episode_steps=1000, fresh_share=1.0, follow_reward=1.0)
+    play_movie(envs, single_buttons(MOVIE[:120]))
+    shown = int(envs.shown.sum())
+    assert 60 < shown <= 120
+    for button in ["Start", "B"] * 20:
+        envs.step(np.array([BUTTONS.index(button)]))
+    assert envs.shown.sum() - shown <= 2
+
+
 def test_the_interval_pays_the_same_in_fewer_parts(args):
     totals = []
     for interval in (1, 8):
@@ -225,7 +249,14 @@ def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monk
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"gru": False}, {"finetune_encoder": True, "epochs": 1}, {"guide": "none"}]
+    "changes",
+    [
+        {},
+        {"gru": False},
+        {"finetune_encoder": True, "epochs": 1},
+        {"guide": "none"},
+        {"follow_reward": 0.1},
+    ],
 )
 def test_a_resumed_run_continues_exactly(args, changes):
     args = replace(args, **changes)
@@ -320,7 +351,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(args, monkeypatch):
 
 
 def test_tensorboard_shows_play_places_and_what_was_earned(args):
-    training_script.main(replace(args, snapshots=2))
+    training_script.main(replace(args, snapshots=2, follow_reward=0.02))
     log = EventAccumulator(str(args.out / "tensorboard"), {"histograms": 0}).Reload()
     (first, second) = log.Images("rollout/first")
     assert (first.step, second.step) == (2, 4)
@@ -330,7 +361,7 @@ def test_tensorboard_shows_play_places_and_what_was_earned(args):
     assert len(places) == 4 and places[0].histogram_value.num == 4 * 8
     rows = [json.loads(row) for row in (args.out / "metrics.jsonl").read_text().splitlines()]
     for row in rows:
-        parts = [row[f"return/{name}"] for name in ("progress", "novelty", "time")]
+        parts = [row[f"return/{name}"] for name in ("progress", "novelty", "time", "following")]
         assert sum(parts) == pytest.approx(row["rollout/return"], abs=1e-5)
         assert parts[1] > 0 > parts[2]
     visits = load_policy(args.out / "policy_final.pkl")[1]["visits"]
@@ -648,6 +679,7 @@ def test_a_video_stands_still_where_the_runs_end(args, monkeypatch):
         (training_script, ["--save-every", "0"], "expected --save-every"),
         (training_script, ["--hindsight-coef", "-1"], "expected --hindsight-coef of 0"),
         (training_script, ["--reward", "path"], "no reward_path file"),
+        (training_script, ["--follow-reward", "1"], "expected a guide for --follow-reward 1.0"),
         (evaluate_policy, ["--explain", "-5"], "expected --explain of 0 or more, got -5"),
     ],
 )
