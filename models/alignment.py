@@ -76,6 +76,27 @@ def news(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     return new
 
 
+def alike_rows(
+    x: torch.Tensor, y: torch.Tensor, within: float
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield some rows (B,) of x (A, dims) after others, and which of y (M, dims) lie `within` a
+    squared distance of them, (B, M) bool.
+
+    Those whose norms differ by more lie further apart, and are not compared: nine of ten.
+    """
+    if not len(x):
+        return
+    norms, order = y.norm(dim=1).sort()
+    y, apart = y[order], 1.001 * math.sqrt(within)  # more than rounding makes of it
+    own, rows = x.norm(dim=1).sort()
+    for some, its in zip(rows.split(CHUNK), own.split(CHUNK), strict=True):
+        ends = torch.stack([its[0] - apart, its[-1] + apart])
+        first, last = torch.searchsorted(norms, ends).tolist()
+        alike = torch.zeros(len(some), len(y), dtype=torch.bool)
+        alike[:, order[first:last]] = distances(x[some], y[first:last]) < within
+        yield some, alike
+
+
 def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     """Return how much the frames of a run (T, dims) say about where it is: (T,) in (0, 1].
 
@@ -84,13 +105,12 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     asked of frames as they were recorded: moved to the grid, a way with a battle at every other
     cell comes back to each of them.
     """
-    times = []
-    for some in run.split(CHUNK):
-        alike = distances(some, run) < bandwidth
+    times = torch.empty(len(run))
+    for rows, alike in alike_rows(run, run, bandwidth):
         begins = alike.clone()
         begins[:, 1:] &= ~alike[:, :-1]
-        times.append(begins.sum(dim=1))
-    return torch.cat(times).clamp_min(1).float().pow(-2)
+        times[rows] = begins.sum(dim=1).float()
+    return times.clamp_min(1).pow(-2)
 
 
 def has_text(run: torch.Tensor) -> torch.Tensor:
@@ -118,9 +138,10 @@ def text_says(run: torch.Tensor, bank: torch.Tensor, bins: torch.Tensor) -> torc
     bank = text_part(bank)[order]
     begins = np.flatnonzero(np.diff(places.numpy(), prepend=-1))
     known = torch.zeros(len(run), dtype=torch.int64)
-    for rows in has.nonzero()[:, 0].split(CHUNK):
-        alike = distances(text[rows], bank) < SAME_TEXT
-        known[rows] = torch.from_numpy(np.logical_or.reduceat(alike.numpy(), begins, axis=1).sum(1))
+    has_rows = has.nonzero()[:, 0]
+    for some, alike in alike_rows(text[has_rows], bank, SAME_TEXT):
+        in_places = np.logical_or.reduceat(alike.numpy(), begins, axis=1)
+        known[has_rows[some]] = torch.from_numpy(in_places.sum(1))
     return (known > 0) * says(text, SAME_TEXT) / known.clamp_min(1).square()
 
 
@@ -180,6 +201,7 @@ def align(
     steps = torch.arange(band)
     best = -MOVE_PRICE * steps
     start, starts, sources, known = 0, [], [], []
+    nothing = torch.zeros(band, dtype=torch.bool)
     for t, frame in enumerate(run):
         if t:
             middle = start + int(best.argmax())
@@ -194,6 +216,10 @@ def align(
                 best = torch.where(inside, best[index], best.min())
                 source = torch.where(inside, source[index], middle)
             sources.append(source.int())
+        starts.append(start)
+        known.append(nothing)
+        if not weight[t]:
+            continue
         rows = slice(first_row[start], first_row[start + band])
         apart = (frame.square().sum() + squared[rows] - 2 * bank[rows] @ frame).clamp_min(0)
         if telling[t] > TELLING:
@@ -202,8 +228,8 @@ def align(
         near = apart.new_full((band,), torch.inf)
         near.scatter_reduce_(0, bins[rows] - start, apart, "amin")
         best = best + weight[t] * (torch.exp(-near / bandwidth) + PathConfig.outlier).log()
-        known.append((near < bandwidth) & (weight[t] > TELLING))
-        starts.append(start)
+        if weight[t] > TELLING:
+            known[t] = near < bandwidth
     way = [start + int(best.argmax())]
     for t in reversed(range(len(sources))):
         way.append(int(sources[t][way[-1] - starts[t + 1]]))

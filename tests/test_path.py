@@ -11,6 +11,7 @@ from models.alignment import (
     BANDWIDTHS,
     align,
     align_runs,
+    alike_rows,
     different_frames,
     find_bandwidth,
     fit_path,
@@ -641,6 +642,20 @@ def test_a_text_is_compared_by_itself_where_it_tells(told):
     alone = path.changed(common=torch.zeros_like(path.common))
     near, _, common, texts, _ = alone.compare(x)
     assert near[0, 36] < 1e-6 and torch.isinf(common).all() and torch.isinf(texts).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_all_rows_within_a_distance_are_found_though_few_are_compared(count):
+    """As when each is compared with each; of two that lie just within or beyond it, the one."""
+    draw = np.random.default_rng(3)
+    x = torch.from_numpy(draw.random((count, 90), dtype=np.float32)) / 9
+    y = torch.cat([x + 1e-3 * step for step in (0.0, 1.0, 2.0, 5.0)] + [x.flip(0) * 1.3])
+    found = torch.zeros(len(x), len(y), dtype=torch.bool)
+    for rows, alike in alike_rows(x, y, 2.3e-4):
+        found[rows] = alike
+    apart = (x[:, None].double() - y.double()).square().sum(dim=2)
+    assert torch.equal(found, apart < 2.3e-4)
+    assert found.sum() >= 2 * count and not found[:, 3 * count : 4 * count].any()
 
 
 def test_a_text_that_is_shown_in_many_places_says_little():
