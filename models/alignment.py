@@ -78,9 +78,9 @@ def news(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
 
 def alike_rows(
     x: torch.Tensor, y: torch.Tensor, within: float
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield some rows (B,) of x (A, dims) after others, and which of y (M, dims) lie `within` a
-    squared distance of them, (B, M) bool.
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield some rows (B,) of x (A, dims) after others, and pairs that lie `within` a squared
+    distance: which of the B, and which of y (M, dims), both (pairs,).
 
     Those whose norms differ by more lie further apart, and are not compared: nine of ten.
     """
@@ -92,9 +92,8 @@ def alike_rows(
     for some, its in zip(rows.split(CHUNK), own.split(CHUNK), strict=True):
         ends = torch.stack([its[0] - apart, its[-1] + apart])
         first, last = torch.searchsorted(norms, ends).tolist()
-        alike = torch.zeros(len(some), len(y), dtype=torch.bool)
-        alike[:, order[first:last]] = distances(x[some], y[first:last]) < within
-        yield some, alike
+        which, of_y = (distances(x[some], y[first:last]) < within).nonzero().T
+        yield some, which, order[first:last][of_y]
 
 
 def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
@@ -106,7 +105,9 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     cell comes back to each of them.
     """
     times = torch.empty(len(run))
-    for rows, alike in alike_rows(run, run, bandwidth):
+    for rows, which, when in alike_rows(run, run, bandwidth):
+        alike = torch.zeros(len(rows), len(run), dtype=torch.bool)
+        alike[which, when] = True
         begins = alike.clone()
         begins[:, 1:] &= ~alike[:, :-1]
         times[rows] = begins.sum(dim=1).float()
@@ -133,15 +134,13 @@ def text_says(run: torch.Tensor, bank: torch.Tensor, bins: torch.Tensor) -> torc
     run: (T, dims); bank: (M, dims) frames whose `bins` (M,) are known. A text says as much as a
     picture does (`says`), over the square of the number of places where the bank has it, if any.
     """
-    text, has = text_part(run), has_text(run)
-    places, order = (bins // PLACE).sort()
-    bank = text_part(bank)[order]
-    begins = np.flatnonzero(np.diff(places.numpy(), prepend=-1))
+    text, rows = text_part(run), has_text(run).nonzero()[:, 0]
+    places = bins // PLACE
     known = torch.zeros(len(run), dtype=torch.int64)
-    has_rows = has.nonzero()[:, 0]
-    for some, alike in alike_rows(text[has_rows], bank, SAME_TEXT):
-        in_places = np.logical_or.reduceat(alike.numpy(), begins, axis=1)
-        known[has_rows[some]] = torch.from_numpy(in_places.sum(1))
+    for some, which, row in alike_rows(text[rows], text_part(bank), SAME_TEXT):
+        has_it = torch.zeros(len(some), int(places.max()) + 1, dtype=torch.bool)
+        has_it[which, places[row]] = True
+        known[rows[some]] = has_it.sum(dim=1)
     return (known > 0) * says(text, SAME_TEXT) / known.clamp_min(1).square()
 
 

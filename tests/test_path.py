@@ -651,8 +651,8 @@ def test_all_rows_within_a_distance_are_found_though_few_are_compared(count):
     x = torch.from_numpy(draw.random((count, 90), dtype=np.float32)) / 9
     y = torch.cat([x + 1e-3 * step for step in (0.0, 1.0, 2.0, 5.0)] + [x.flip(0) * 1.3])
     found = torch.zeros(len(x), len(y), dtype=torch.bool)
-    for rows, alike in alike_rows(x, y, 2.3e-4):
-        found[rows] = alike
+    for rows, which, of_y in alike_rows(x, y, 2.3e-4):
+        found[rows[which], of_y] = True
     apart = (x[:, None].double() - y.double()).square().sum(dim=2)
     assert torch.equal(found, apart < 2.3e-4)
     assert found.sum() >= 2 * count and not found[:, 3 * count : 4 * count].any()
