@@ -56,7 +56,8 @@ def check_flags(args: Any) -> None:
         for number, allowed in _numbers(getattr(args, field.name), hints[field.name]):
             if number not in allowed:
                 flag = f"--{field.name.replace('_', '-')}"
-                raise ValueError(f"expected {flag} {allowed}, got {number}")
+                limit = f"up to {allowed.high}" if number > allowed.high == MOST else allowed
+                raise ValueError(f"expected {flag} {limit}, got {number}")
 
 
 def _numbers(value: Any, hint: Any) -> Iterator[tuple[float, Range]]:
@@ -86,7 +87,7 @@ def run_script(main: Callable[[Any], Any], args_type: type) -> None:
 
     The help text is the script's docstring. Exit codes: 0; 2 with one line on stderr for what the
     user can mend (ValueError, OSError, full memory); 130 after Ctrl-C, 143 after SIGTERM. Anything
-    else is our mistake and keeps its traceback, as does everything where EMURL_TRACEBACK is set.
+    else is our mistake and keeps its traceback, as do the first two where EMURL_TRACEBACK is set.
     """
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show ends nothing
         if hasattr(stream, "reconfigure"):

@@ -275,6 +275,9 @@ def run_stages(stages: list[Stage], record_path: Path, inputs: str = "") -> dict
                 stage.forget()  # what it would go on from is among them
         redone = True
         if not same:
+            was = entry.get("settings") or settings
+            if changed := [name for name in settings if was.get(name) != settings[name]]:
+                print(f"{stage.name} starts over, with another {', '.join(changed)}")
             stage.forget()
             entry = {"settings": settings, "wall_s": 0.0}
             for later in stages[number:]:

@@ -145,9 +145,11 @@ def _share(milestone: dict) -> str:
 
 
 def ranking(episodes: Episodes) -> list[int]:
-    """Return the episodes from the least to the best: more milestones, or the same ones sooner."""
+    """Return the episodes from the least to the best: more milestones, or the same ones sooner, or,
+    where none is known, further on the path."""
     last = episodes.first_reached.max(axis=1, initial=-1)
-    return np.lexsort((-last, episodes.milestones)).tolist()
+    furthest = episodes.places.max(axis=0, initial=0)
+    return np.lexsort((furthest, -last, episodes.milestones)).tolist()
 
 
 def episode_moments(episodes: Episodes, index: int, path: PathModel | None) -> Iterator[Moment]:
@@ -369,6 +371,13 @@ def find_beginning(args: Args, trained: Start, game: Game) -> Start:
     movie, state, battery = args.start_movie, args.start_state, args.battery_save
     if not (movie or state or battery):
         return trained
+    if trained.state and not (movie or state):
+        if battery == "none":
+            return trained  # a state has cartridge RAM of its own
+        raise ValueError(
+            f"expected --battery-save none where a policy was trained from a state, got {battery}: "
+            "pass --start-movie or --start-state to begin elsewhere"
+        )
     told = find_start(movie, state, battery or "none", game)
     return told if movie or state else replace(told, movie=trained.movie)
 

@@ -21,9 +21,17 @@ from torch.utils.tensorboard import SummaryWriter
 
 import ranks
 from cli import Count, CountOrZero, Positive, run_script
-from data.frames import ENOUGH_RUNS, Run, find_runs, sample_pairs, split_runs, too_little_data
+from data.frames import (
+    ENOUGH_RUNS,
+    Run,
+    different_runs,
+    find_runs,
+    sample_pairs,
+    split_runs,
+    too_little_data,
+)
 from files import write_json, writes_alone
-from models.alignment import align_runs, make_path
+from models.alignment import Alignment, align_runs, make_path
 from models.checkpoint import refuse_to_replace, save_checkpoint
 from models.follower import follow_run
 from models.ordering import ordering_metrics, rank_correlation
@@ -92,9 +100,10 @@ def main(args: Args) -> dict:
     if (lack := too_little_data(runs, ENOUGH_RUNS, args.min_gap_frames + 1)) is not None:
         raise ValueError(lack)
     if ranks.is_first:  # the path first: it tells at once where runs do not fit
-        frames = [run.frames for run in train]
-        aligned = align_runs(frames, find_named(train, args.reference_run))
-        tell_reference(train, aligned.reference)
+        different = different_runs(train, args.reference_run)
+        frames = [run.frames for run in different]
+        aligned = align_runs(frames, find_named(different, args.reference_run))
+        tell_reference(different, aligned)
         path = make_path(frames, aligned, args.path_reach)
         followed = [follow_run(path, run.frames) for run in val]
         if (path.limit == path.num_bins - 1).all():
@@ -153,13 +162,16 @@ def find_named(train: list[Run], name: str | None) -> int | None:
     return None if name is None else names.index(name)
 
 
-def tell_reference(train: list[Run], number: int) -> None:
-    """Print which run the path is measured along."""
-    name, length = train[number].name, train[number].num_frames
-    typical = float(np.median([run.num_frames for run in train]))
-    print(f"path: along {name}, of {length:,} frames (the median run has {typical:,.0f})")
-    if length < typical / 2:
-        print("warning: is that a whole run? If not, name one by --reference-run")
+def tell_reference(runs: list[Run], aligned: Alignment) -> None:
+    """Print which run the path is measured along, and which may not be whole."""
+    counts, typical = aligned.different, float(np.median(aligned.different))
+    print(
+        f"path: along {runs[aligned.reference].name}, of {counts[aligned.reference]:,} different "
+        f"frames (the median run has {typical:,.0f})"
+    )
+    few = [run.name for run, count in zip(runs, counts, strict=True) if count < typical / 2]
+    if few:
+        print(f"warning: less than half as many different frames in {', '.join(few)}: whole runs?")
 
 
 def train_score(

@@ -810,16 +810,16 @@ def main(args: Args) -> dict:
     fixed = settings(args, game)
     args.out.mkdir(parents=True, exist_ok=True)
     (state_path,), metrics_path = state_paths(args), args.out / "metrics.jsonl"
-    if args.fresh:
-        forget([state_path])
-    done, seconds = resume(agent, state_path, fixed)
+    done, seconds = (0, 0.0) if args.fresh else resume(agent, state_path, fixed)
     if done:
         print(f"going on from iteration {done} ({state_path})")
     kept_path = None
     if ranks.is_first:
         keep_rows(metrics_path, done)
-        drop_policies(args.out, done)
         kept_path = keep_path(find_guide(args), args.out)
+        drop_policies(args.out, done)
+    if args.fresh:  # now that nothing was refused
+        forget([state_path])
 
     class Iterations(Sitting):
         def is_due(self) -> bool:

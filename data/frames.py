@@ -214,6 +214,13 @@ def too_little_data(
     )
 
 
+def different_runs(runs: Sequence[Run], named: str | None = None) -> list[Run]:
+    """Return one of each run that there are copies of: the first, or the one `named`."""
+    kept = {_content(run): run for run in reversed(runs)}
+    kept |= {_content(run): run for run in runs if run.name == named}
+    return [run for run in runs if run is kept[_content(run)]]
+
+
 def data_warnings(runs: Sequence[Run]) -> list[str]:
     """Return what a training on `runs` would suffer from, a sentence each."""
     copies: dict[str, list[str]] = {}

@@ -20,6 +20,7 @@ FRAME_SKIP = 30  # frames of the game a step: 2 steps a second
 HOLD_FRAMES = 8
 FRAMES_PER_SECOND = 60
 MOST_FRAMES = 1 << 20  # a step's
+MOST_STEPS = 10_000_000  # a movie's
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ def read_movie(path: Path | str) -> Movie:
             raise ValueError(
                 f"{path}:{number}: expected buttons of {'/'.join(BUTTONS)} joined by + "
                 f"(- for none) and an optional count, got {line.strip()!r}"
+            )
+        if len(masks) + int(count) > MOST_STEPS:
+            raise ValueError(
+                f"{path}:{number}: expected up to {MOST_STEPS:,} steps, got {line.strip()!r}"
             )
         mask = sum(1 << BUTTONS.index(name) for name in set(pressed))
         masks += [mask] * int(count)

@@ -12,6 +12,7 @@ from models.blocks import FRAME_SHAPE, pooled_grey
 from models.follower import Follower
 from models.grid import on_grid
 from models.path import (
+    KNOWN,
     SAME_TEXT,
     TELLING,
     PathConfig,
@@ -41,6 +42,8 @@ PLACE = 32
 #: Bins around one in which another run has to show the same picture, for it to be common; share of
 #: the others that have to, for it to be a goal.
 COMMON_WITHIN, GOAL_SHARE = 8, 0.3
+#: Share of a run that is like something in another, at least, if they are of one game.
+ONE_GAME = 0.1
 
 
 def run_thumbnails(run: np.ndarray, pool: int, moved: bool = False) -> torch.Tensor:
@@ -377,7 +380,8 @@ def _limit(shown: Sequence[np.ndarray], passed: Sequence[np.ndarray], num_bins: 
         unseen[i, at] = then = bins[np.searchsorted(bins, at, side="right")]
         between = np.searchsorted(until, then) - np.searchsorted(until, at, side="right")
         left_out[i, at] = np.where(2 * between < then - at, then, at + 1)
-    unseen[:, -1] = left_out[:, -1] = num_bins - 1
+    nobody = np.isnan(unseen).all(axis=0)  # goes on from there, as from the end
+    unseen[:, nobody] = left_out[:, nobody] = num_bins - 1
     left_out = np.nanquantile(left_out, 0.75, axis=0, method="higher")
     unseen = np.nanquantile(unseen, 0.8, axis=0, method="higher")
     # Who leaves a way some bins sooner than runs do may also come out so many sooner.
@@ -398,6 +402,8 @@ class Alignment:
     """Runs laid beside the one that is the measure."""
 
     reference: int
+    different: list[int]
+    """how many different frames each run has"""
     small: list[torch.Tensor]
     """each run's thumbnails on the walking grid, (T, dims)"""
     telling: list[torch.Tensor]
@@ -415,13 +421,15 @@ def align_runs(
 
     The reference, by default the most direct run, is the measure; the others linger and stray
     elsewhere, so their own clocks say little: each is aligned with all before it, the most direct
-    first. Raises ValueError when there is no run, the reference shows fewer than two different
-    frames, or the others have next to nothing in common with it.
+    first. One with less than half as many different frames as the median run is not taken for
+    direct, but for one that stops early. Raises ValueError when there is no run, the reference
+    shows fewer than two different frames, or the others have next to nothing in common with it.
     """
-    if not runs:
-        raise ValueError("a path needs at least one run of frames, got none")
+    if not runs or not all(map(len, runs)):
+        raise ValueError(f"a path needs runs of frames, got {[len(run) for run in runs]} of them")
     counts = [different_frames(run) for run in runs]
-    reference = counts.index(min(counts)) if reference is None else reference
+    if reference is None:
+        reference = counts.index(min(n for n in counts if n >= np.median(counts) / 2))
     recorded = [run_thumbnails(run, pool) for run in runs]
     small = [run_thumbnails(run, pool, moved=True) for run in runs]
     bandwidth = find_bandwidth(small, recorded)
@@ -429,9 +437,18 @@ def align_runs(
     measure = small[reference]
     starts = different_moments(measure, DIFFERENT * bandwidth)
     if len(starts) < 2:
+        better = "name another by --reference-run" if max(counts) > 1 else "bring other recordings"
         raise ValueError(
             "a path needs a run that shows something happen, got one whose frames are all alike: "
-            "name another by --reference-run"
+            + better
+        )
+    samples = [run[:: 1 + len(run) // SAMPLE] for i, run in enumerate(small) if i != reference]
+    known = [distances(x, measure).amin(dim=1) < KNOWN * bandwidth for x in samples]
+    if known and max(float(some.float().mean()) for some in known) < ONE_GAME:
+        raise ValueError(
+            "a path needs runs of one game, got runs of which less than "
+            f"{ONE_GAME:.0%} is like anything in the one that is the measure: sort out the others, "
+            "or name another --reference-run"
         )
     own = torch.searchsorted(starts, torch.arange(len(measure)), right=True) - 1
     found = {reference: own}
@@ -448,7 +465,7 @@ def align_runs(
             f"a path needs runs of one game, got runs with {num_bins} of {len(starts)} moments in "
             "common: sort out the others, or name another --reference-run"
         )
-    return Alignment(reference, small, telling, places, bandwidth, pool)
+    return Alignment(reference, counts, small, telling, places, bandwidth, pool)
 
 
 def fit_path(

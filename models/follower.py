@@ -162,8 +162,9 @@ class Follower:
 
         first: (B,) the first cell that looks like the frame. It leads no further than there, than
         the place, or to where the followed run is: going in looks like coming out, and before
-        something like after. Nor does anything lead beyond what counts. A run that has waited for
-        long goes on so far: what is bought may be too dear. Where nothing recorded there is near
+        something like after; but anywhere if no frame is like it, or that run far away. Nor does
+        anything lead beyond what counts. A run that has waited for long goes on so far: what is
+        bought may be too dear. Where nothing recorded there is near
         the frame, trajectories are `off`, and led back.
         """
         path, at, front = self.path, self.at[rows], self.front[rows]

@@ -81,3 +81,11 @@ def test_a_bad_movie_line_is_named(tmp_path, line):
     path.write_text(f"Start\n{line}\n")
     with pytest.raises(ValueError, match=r"bad.txt:2: expected buttons"):
         read_movie(path)
+
+
+@pytest.mark.parametrize("count", ["10000000", "99999999999999999999999"])
+def test_more_steps_than_anybody_plays_are_refused(tmp_path, count):
+    path = tmp_path / "bad.txt"
+    path.write_text(f"Start\nA {count}\n")
+    with pytest.raises(ValueError, match=r"bad.txt:2: expected up to 10,000,000 steps"):
+        read_movie(path)

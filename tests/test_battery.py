@@ -218,6 +218,14 @@ def test_a_save_alone_leaves_the_movie_of_the_training(game, tmp_path):
     assert len(start.movie.masks) > 3 and not start.battery
 
 
+def test_the_state_of_the_training_stays_and_takes_no_other_save(game):
+    trained = Start(Movie(np.zeros(1, np.uint8)), state=b"state")
+    args = replace(evaluate_policy.Args(), battery_save="none")
+    assert evaluate_policy.find_beginning(args, trained, game) is trained
+    with pytest.raises(ValueError, match=r"--battery-save none .* got other.sav: .*--start-state"):
+        evaluate_policy.find_beginning(replace(args, battery_save="other.sav"), trained, game)
+
+
 def test_a_save_that_does_not_load_is_named_with_a_cure(game, tmp_path):
     file = tmp_path / "other.sav"
     file.write_bytes(b"")

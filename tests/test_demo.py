@@ -109,7 +109,10 @@ def test_a_changed_flag_repeats_its_stage_and_all_after_it(out, capsys):
     stages = demo.make_stages(args, out)
     stages[3].args = replace(stages[3].args, seed=1)
     demo.run_stages(stages, out / "stages.json", demo.starting_point(args))
-    assert capsys.readouterr().out.count("done already") == 3
+    printed = capsys.readouterr().out
+    assert (
+        printed.count("done already") == 3 and "train starts over, with another seed\n" in printed
+    )
     assert policy.read_bytes() != before
 
 

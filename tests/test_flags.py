@@ -71,6 +71,7 @@ def test_what_a_flag_cannot_be_is_refused_by_name(script, flag, is_tuple):
         ("train_with_cnn_reward", "return_filter", 0, "above 0, up to 1"),
         ("train_with_cnn_reward", "gamma", 1.01, "from 0 to 1"),
         ("train_with_cnn_reward", "num_envs", 0, "of 1 or more"),
+        ("train_with_cnn_reward", "seed", 3_000_000_000, "up to 2147483647"),
         ("pretrain_visual", "width", 0, "from 1 to 65536"),
         ("pretrain_visual", "lr", 0.0, "above 0"),
         ("pretrain_visual", "mask_max", 2, "from 0 to 1"),

@@ -9,6 +9,7 @@ import pytest
 from data import frames
 from data.frames import (
     FRAME_SHAPE,
+    different_runs,
     find_runs,
     sample_frames,
     sample_pairs,
@@ -168,6 +169,15 @@ def test_copies_of_a_run_are_held_out_together(runs, tmp_path):
     write_run(tmp_path / "same", "a", runs[0].frames)
     write_run(tmp_path / "same", "b", runs[0].frames)
     assert names(split_runs(find_runs(tmp_path / "same"))) == ({"a", "b"}, set())
+
+
+def test_of_copies_one_is_kept_and_the_named_one_rather(runs, tmp_path):
+    for run, copies in zip(runs, ("ab", "c", "de"), strict=False):
+        for name in copies:
+            write_run(tmp_path, name, run.frames)
+    found = find_runs(tmp_path)
+    assert [run.name for run in different_runs(found)] == ["a", "c", "d"]
+    assert [run.name for run in different_runs(found, "b")] == ["b", "c", "d"]
 
 
 def test_frames_are_drawn_uniformly_over_all_runs(runs):

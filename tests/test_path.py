@@ -761,6 +761,33 @@ def test_the_bandwidth_is_the_noise_between_runs():
         assert find_bandwidth(runs, runs) == pytest.approx(expected, rel=0.35)
 
 
+def test_a_recording_that_stopped_early_is_not_the_measure():
+    """It has the fewest different frames, too."""
+    names = run_names()
+    runs = [
+        film([*names[:12], *[names[11]] * 60]),
+        film(names),
+        film([*names[:30], "x", *names[30:]]),
+    ]
+    aligned = align_runs(runs)
+    assert aligned.reference == 1 and aligned.different == [12, len(names), len(names) + 1]
+    assert align_runs(runs, reference=0).reference == 0
+
+
+def test_an_end_that_only_the_measure_shows_is_no_limit_beyond_all_numbers():
+    """Its last moment differs by a little more from the one before than what is no news."""
+    frames = film(run_names(30)) // 2
+    end = np.stack([frames[-1] + 3, frames[-1] + 5])
+    others = [
+        np.concatenate([frames[:15], film([f"a{k}", f"b{k}"]), frames[15:], end[:1]])
+        for k in range(3)
+    ]
+    runs = [np.concatenate([frames, end]), *others]
+    path = fit_path(runs)
+    assert (path.limit[:-1] > torch.arange(path.num_bins - 1)).all()
+    assert path.limit.max() == path.num_bins - 1
+
+
 def test_the_most_direct_run_is_the_measure():
     """A shorter run with a detour is not: with it, the detour would be progress."""
     direct = film([name for name in run_names() for _ in range(2)])
@@ -800,10 +827,13 @@ def test_the_file_gives_the_same_places_and_pictures(path, tmp_path):
 
 
 def test_what_shows_nothing_is_refused():
-    with pytest.raises(ValueError, match="at least one run"):
-        fit_path([])
-    with pytest.raises(ValueError, match=r"frames are all alike.*--reference-run"):
+    for nothing in ([], [film(["same"])[:0]]):
+        with pytest.raises(ValueError, match="needs runs of frames"):
+            fit_path(nothing)
+    with pytest.raises(ValueError, match=r"frames are all alike.*other recordings"):
         fit_path([film(["same"] * 30)])
+    with pytest.raises(ValueError, match=r"frames are all alike.*--reference-run"):
+        fit_path([film(["same"] * 30), film(run_names())], reference=0)
 
 
 def test_to_turn_round_on_an_errand_is_not_to_come_back_with_it():
@@ -868,5 +898,8 @@ def test_a_recording_that_turned_back_and_stopped_leads_to_the_end_too():
 
 def test_runs_of_different_games_are_refused():
     strangers = [film([f"game {game}, moment {i}" for i in range(60)]) for game in range(3)]
-    with pytest.raises(ValueError, match="runs of one game, got runs with 2 of 60 moments"):
-        fit_path(strangers)
+    for some in (2, 3):
+        with pytest.raises(
+            ValueError, match="runs of one game, got runs of which less than 10% is"
+        ):
+            fit_path(strangers[:some])

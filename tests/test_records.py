@@ -125,6 +125,15 @@ def test_a_table_of_somebody_else_is_not_overwritten(row, inputs, tmp_path):
     assert metrics.read_text(encoding="latin-1") == row + "\n"
 
 
+def test_to_start_over_deletes_nothing_before_it_is_sure_to_start(inputs, tmp_path):
+    train_with_cnn_reward.main(ppo_args(inputs, tmp_path))
+    state = (tmp_path / "training_state.pkl").read_bytes()
+    (tmp_path / "metrics.jsonl").write_text("epoch,loss\n")
+    with pytest.raises(ValueError, match=r"metrics.jsonl, line 1"):
+        train_with_cnn_reward.main(ppo_args(inputs, tmp_path, fresh=True))
+    assert (tmp_path / "training_state.pkl").read_bytes() == state
+
+
 def test_a_row_that_a_crash_cut_off_is_written_again(inputs, tmp_path):
     args = ppo_args(inputs, tmp_path, iterations=2)
     train_with_cnn_reward.main(args)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -693,3 +694,10 @@ def test_mistakes_are_one_line_and_exit_code_2(
     assert exit.value.code == 2
     stderr = capsys.readouterr().err
     assert stderr.count("\n") == 1 and stderr.startswith("error: ") and message in stderr
+
+
+def test_of_a_game_without_milestones_the_best_episode_came_furthest():
+    places = np.array([[0.1, 0.9, 0.2, 0.0], [0.2, 0.3, 0.2, 0.0]])
+    reached = np.full((4, 0), -1)
+    episodes = SimpleNamespace(first_reached=reached, places=places, milestones=np.zeros(4))
+    assert evaluate_policy.ranking(episodes) == [3, 0, 2, 1]
