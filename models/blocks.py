@@ -46,33 +46,24 @@ def pooled_grey(frames: torch.Tensor, side: int) -> torch.Tensor:
 def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
     """Return how well latents (B, D, 9, 10) fit goals (B, G, D, 9, 10) moved by some tiles.
 
-    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left, each with the move along the
-    other axis that fits best; 3 where it is the same picture, 0 where it fits no better than moved
-    anyhow. Which way a map scrolls looks the same everywhere, so what is learned of it in one place
-    holds in places never seen; compare the correlation layer of optical flow (Dosovitskiy et al.,
-    2015).
+    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
+    is the same picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks
+    the same everywhere, so what is learned of it in one place holds in places never seen; compare
+    the correlation layer of optical flow (Dosovitskiy et al., 2015).
     """
-    return torch.cat(
-        [_shifts(*some) for some in zip(seen.split(1024), goals.split(1024), strict=True)]
-    )
-
-
-def _shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
-    """Do so all at once, with a number for each of (2 SHIFTS + 1)² moves on the way.
-
-    What lies in both pictures differs by x² - 2xy + y², summed: a cross-correlation, by FFT.
-    """
-    squares, goal_squares = seen.square().sum(1, keepdim=True), goals.square().sum(2, keepdim=True)
-    x = torch.cat([seen, squares, torch.ones_like(squares)], dim=1)
-    y = torch.cat([-2 * goals, torch.ones_like(goal_squares), goal_squares], dim=2)
-    size = [length + SHIFTS for length in GRID]  # nothing comes round
-    spectra = torch.fft.rfft2(x, size).conj()[:, None] * torch.fft.rfft2(y, size)
-    sums = torch.fft.irfft2(spectra.sum(dim=2), size)  # (B, G, H + SHIFTS, W + SHIFTS)
-    moves = torch.arange(-SHIFTS, SHIFTS + 1, device=seen.device)
-    rows, columns = (length - moves.abs() for length in GRID)
-    apart = sums[..., moves, :][..., moves] / (rows[:, None] * columns)
-    best = (apart.clamp_min(0).amin(dim=axis) for axis in (3, 2))  # (B, G, moves) each
-    fits = [3 - 3 * part / part.mean(dim=2, keepdim=True).clamp_min(1e-6) for part in best]
+    fits = []
+    for axis in (2, 3):
+        lines = seen.movedim(axis, 1).flatten(2)  # (B, L, features)
+        goal_lines = goals.movedim(axis + 1, 2).flatten(3)  # (B, G, L, features)
+        dots = torch.bmm(lines, goal_lines.flatten(1, 2).mT).unflatten(2, goal_lines.shape[1:3])
+        squared = (
+            lines.square().sum(dim=2)[:, :, None, None] + goal_lines.square().sum(dim=3)[:, None]
+        )
+        apart = (squared - 2 * dots).clamp_min(0)  # (B, L, G, L)
+        moved = range(-SHIFTS, SHIFTS + 1)
+        diagonals = [apart.diagonal(shift, dim1=1, dim2=3).mean(dim=2) for shift in moved]
+        apart = torch.stack(diagonals, dim=2)  # (B, G, shifts)
+        fits.append(3 - 3 * apart / apart.mean(dim=2, keepdim=True).clamp_min(1e-6))
     return torch.cat(fits, dim=2).flatten(1)
 
 
