@@ -75,17 +75,11 @@ def test_a_timing_comes_once_and_first(tmp_path, lines):
         read_movie(path)
 
 
-@pytest.mark.parametrize("line", ["Jump", "A x", "A 2 3", "A+", "A ²", "Timing 1 1"])
+@pytest.mark.parametrize(
+    "line", ["Jump", "A x", "A 2 3", "A+", "A ²", "Timing 1 1", "A 10000000", f"A {10**22}"]
+)
 def test_a_bad_movie_line_is_named(tmp_path, line):
     path = tmp_path / "bad.txt"
     path.write_text(f"Start\n{line}\n")
-    with pytest.raises(ValueError, match=r"bad.txt:2: expected buttons"):
-        read_movie(path)
-
-
-@pytest.mark.parametrize("count", ["10000000", "99999999999999999999999"])
-def test_more_steps_than_anybody_plays_are_refused(tmp_path, count):
-    path = tmp_path / "bad.txt"
-    path.write_text(f"Start\nA {count}\n")
-    with pytest.raises(ValueError, match=r"bad.txt:2: expected up to 10,000,000 steps"):
+    with pytest.raises(ValueError, match=r"bad.txt:2: expected (buttons|up to 10,000,000 steps)"):
         read_movie(path)
