@@ -202,8 +202,10 @@ def align(
     squared = bank.square().sum(dim=1)
     steps = torch.arange(band)
     best = -MOVE_PRICE * steps
-    start, starts, sources, known = 0, [], [], []
-    nothing = torch.zeros(band, dtype=torch.bool)
+    # One array for all frames, as in run_thumbnails.
+    sources = torch.empty(len(run), band, dtype=torch.int32)
+    known = torch.zeros(len(run), band, dtype=torch.bool)
+    start, starts = 0, []
     for t, frame in enumerate(run):
         if t:
             middle = start + int(best.argmax())
@@ -217,9 +219,8 @@ def align(
                 index = index.clamp(0, band - 1)
                 best = torch.where(inside, best[index], best.min())
                 source = torch.where(inside, source[index], middle)
-            sources.append(source.int())
+            sources[t] = source
         starts.append(start)
-        known.append(nothing)
         if not weight[t]:
             continue
         rows = slice(first_row[start], first_row[start + band])
@@ -233,11 +234,12 @@ def align(
         if weight[t] > TELLING:
             known[t] = near < bandwidth
     way = [start + int(best.argmax())]
-    for t in reversed(range(len(sources))):
-        way.append(int(sources[t][way[-1] - starts[t + 1]]))
+    for t in range(len(run) - 1, 0, -1):
+        way.append(int(sources[t, way[-1] - starts[t]]))
     way.reverse()
-    shown = [bool(row[b - s]) for row, b, s in zip(known, way, starts, strict=True)]
-    anchors = np.flatnonzero(shown)
+    anchors = np.flatnonzero(
+        known[torch.arange(len(run)), torch.tensor(way) - torch.tensor(starts)]
+    )
     if not len(anchors):
         return torch.tensor(way)
     between = np.interp(np.arange(len(way)), anchors, np.array(way)[anchors])
