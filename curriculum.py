@@ -47,8 +47,8 @@ class CurriculumConfig:
     progress_scale: NotNegative = 10.0
     """reward for the progress of one whole run; more for longer runs (10 suits some minutes)"""
     follow_reward: NotNegative = 0.0
-    """reward for each recorded moment that the guide waits for, once shown, once an episode: it
-    teaches what progress alone does not pay for, such as to fight"""
+    """reward for each recorded moment that the guide waits for, once shown, once an episode, also
+    for those that are no progress"""
     time_penalty: NotNegative = 0.001
     """cost of a step"""
     episode_steps: Count = 1024
