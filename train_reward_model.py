@@ -56,7 +56,8 @@ class Args(TrainingArgs):
     epochs: CountOrZero = 20
     """passes over the frames"""
     reference_run: str | None = None
-    """run that the path is measured along; default: the one with the fewest different frames"""
+    """run that the path is measured along; default: the one with the fewest different frames, of
+    those with at least half of the median run's"""
     path_reach: Positive = PathConfig.reach
     """times the recorded pace that a place on the path may lie ahead of the last sure one"""
 
