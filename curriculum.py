@@ -3,7 +3,10 @@
 import json
 import os
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from games.game import Game
 from games.movie import Movie, play, read_movie
 from games.rom import find_battery_save
 from models.archive import Archive, Entry
+from models.blocks import FRAME_SHAPE
 from models.progress import Progress
 from training import StageTimer
 
@@ -64,6 +68,11 @@ class CurriculumConfig:
     battery_save: str = "auto"
     """battery save that is in the cartridge at every beginning; auto: the .sav or .srm beside the
     ROM, if there is one and no state is given; none: an empty cartridge; or its file"""
+    alternate: bool = False
+    """play the environments in two halves, in turn: the emulators of one step while what the other
+    shows is encoded (double-buffered sampling); pays where emulators take longest"""
+    pin_memory: bool = True
+    """on a GPU: keep what is copied to it in pinned memory, so that copies run beside other work"""
 
 
 @dataclass(frozen=True)
@@ -174,6 +183,59 @@ def play_start(start: Start, game: Game, wait: int = 0) -> tuple[list[bytes], np
     return states, np.stack(frames)
 
 
+class EmulatorGroups:
+    """Emulators in groups of neighbours: one group steps while what another shows is looked at."""
+
+    def __init__(self, game: Game, groups: list[np.ndarray], config: CurriculumConfig):
+        """groups: the numbers of each one's emulators, in order."""
+        # 0: all cores; several ranks of a machine share them.
+        shared = ranks.local_count > 1
+        threads = max(1, len(os.sched_getaffinity(0)) // ranks.local_count) if shared else 0
+        timing = {"frame_skip": config.frame_skip, "hold_frames": config.hold_frames}
+        self.parts = [
+            VecGameBoy(game.rom, len(group), num_threads=threads, **timing) for group in groups
+        ]
+        self.slices = [slice(group[0], group[-1] + 1) for group in groups]
+        self._last = np.array([group[-1] for group in groups])
+        # A group that is alone has nothing to step beside, and hears of Ctrl-C in the main thread.
+        self._pool = ThreadPoolExecutor(len(groups)) if len(groups) > 1 else None
+        self._outcomes: list[Callable | None] = [None] * len(groups)
+
+    def press(self, group: int, masks: np.ndarray, obs: np.ndarray) -> None:
+        """Begin a step of a group, masks (B,) uint8, that its rows of obs (N, ...) are to show.
+
+        Until `wait` has returned neither the group nor those rows are to be touched.
+        """
+        step = partial(self.parts[group].step, masks, obs[self.slices[group]])
+        self._outcomes[group] = self._pool.submit(step).result if self._pool else step
+
+    def wait(self, group: int) -> np.ndarray:
+        """Wait for the end of a group's step; returns which have locked up in it, (B,) bool."""
+        return self._outcomes[group]()[1]
+
+    def at(self, env: int) -> tuple[VecGameBoy, int]:
+        """Return the group that an emulator is in, and its number there."""
+        group = int(np.searchsorted(self._last, env))
+        return self.parts[group], int(env) - self.slices[group].start
+
+    def export_state(self, env: int) -> bytes:
+        """Return the state of an emulator."""
+        part, index = self.at(env)
+        return part.export_state(index)
+
+    def import_state(self, env: int, state: bytes) -> None:
+        """Put a state into an emulator. Raises ValueError for one of another game or version."""
+        part, index = self.at(env)
+        part.import_state(index, state)
+
+    def render(self, obs: np.ndarray, envs: np.ndarray) -> None:
+        """Draw what emulators `envs` (B,) show into their rows of obs."""
+        of_group = np.searchsorted(self._last, envs)
+        for group in np.unique(of_group):
+            rows = self.slices[group]
+            self.parts[group].render(obs[rows], envs[of_group == group] - rows.start)
+
+
 class CurriculumEnvs:
     """The environments, their scores, and the archive of states that they reached."""
 
@@ -184,31 +246,23 @@ class CurriculumEnvs:
         self.config, self.game, self.progress, self.rng = config, game, progress, rng
         self.start = find_start(config.start_movie, config.start_state, config.battery_save, game)
         num_envs = config.num_envs
-        # 0: all cores; several ranks of a machine share them.
-        shared = ranks.local_count > 1
-        threads = max(1, len(os.sched_getaffinity(0)) // ranks.local_count) if shared else 0
-        self.emulators = VecGameBoy(
-            game.rom,
-            num_envs,
-            config.frame_skip,
-            hold_frames=config.hold_frames,
-            num_threads=threads,
-        )
-        # Pinned, the copies to a GPU run beside what the CPU does.
-        on_gpu = progress.device.type == "cuda"
-        shape = self.emulators.obs_shape()
-        self._drawn = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
+        self._all = np.arange(num_envs)
+        self.groups = np.array_split(self._all, 2 if config.alternate else 1)
+        """the environments that step together"""
+        self.emulators = EmulatorGroups(game, self.groups, config)
+        pinned = config.pin_memory and progress.device.type == "cuda"
+        shape = (num_envs, *FRAME_SHAPE)
+        self._drawn = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
         self.obs = self._drawn.numpy()
         self.frames = self._drawn.to(progress.device)
         self.timer = StageTimer()
-        self._all = np.arange(num_envs)
         self.archive = Archive()
         self.visits = np.zeros(len(self.archive.cells), dtype=np.int64)
         """steps that showed for sure where on the path they are, by cell of the archive"""
         self.found: list[Entry] = []  # what the other ranks have not been told of
         self.ends: deque[float] = deque(maxlen=RECENT)
         self.rejected = 0
-        self.steps = 0
+        self.steps = np.zeros(len(self.groups), dtype=np.int64)
         self.score = np.zeros(num_envs, dtype=np.float32)
         self.paid_score = np.zeros(num_envs, dtype=np.float32)
         self.sure = np.zeros(num_envs, dtype=bool)
@@ -229,54 +283,72 @@ class CurriculumEnvs:
         self.best_step[:] = self.episode_steps
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Press `actions` (N,) indices for one step; `obs` then shows the outcome.
+        """Press `actions` (N,) in all environments; returns what `outcome` does of all."""
+        for group, rows in enumerate(self.groups):
+            self.press(group, actions[rows])
+        outcomes = [self.outcome(group) for group in range(len(self.groups))]
+        return tuple(np.concatenate(parts) for parts in zip(*outcomes, strict=True))
 
-        Returns reward (N,) float32 without novelty, terminated (N,) and truncated (N,) bool. An
+    def press(self, group: int, actions: np.ndarray) -> None:
+        """Begin a step of a group, by its number: press `actions` (B,), indices.
+
+        Until `outcome` has returned, other groups alone may be touched.
+        """
+        with self.timer("emulator"):
+            self.emulators.press(group, action_masks(actions), self.obs)
+
+    def outcome(self, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Wait until a group's step is over; `obs` then shows what came of it.
+
+        Returns reward (B,) float32 without novelty, terminated (B,) and truncated (B,) bool. An
         episode is over where the recorded runs are: what comes then, such as the title again, is no
         way back. Nothing is restarted here: value the last real frame first, then call `restart`.
         """
-        config = self.config
+        config, envs = self.config, self.groups[group]
         with self.timer("emulator"):
-            _, terminated = self.emulators.step(action_masks(actions), self.obs)
+            terminated = self.emulators.wait(group)
         with self.timer("copy"):
-            self.frames.copy_(self._drawn, non_blocking=True)
-        self.steps += 1
-        self.episode_steps += 1
-        self.reached |= self.game.milestones_held(self.emulators.read_memory_batch)
+            rows = self.emulators.slices[group]
+            self.frames[rows].copy_(self._drawn[rows], non_blocking=True)
+        self.steps[group] += 1
+        self.episode_steps[envs] += 1
+        read_memory = self.emulators.parts[group].read_memory_batch
+        self.reached[envs] |= self.game.milestones_held(read_memory)
         with self.timer("path"):
-            self.sure[:] = self.progress.follow(self.frames, self._all)
+            self.sure[envs] = self.progress.follow(self.frames[rows], envs)
         if config.follow_reward:
-            self._follow()
-        terminated |= self.progress.arrived(self._all)
-        due = np.full(config.num_envs, self.steps % config.reward_interval == 0) | terminated
-        due |= self.episode_steps >= config.episode_steps
-        seen = due | self._out_of_patience() | self.progress.scores_every_step
+            self._follow(envs)
+        terminated |= self.progress.arrived(envs)
+        due = np.full(len(envs), self.steps[group] % config.reward_interval == 0) | terminated
+        due |= self.episode_steps[envs] >= config.episode_steps
+        seen = due | self._out_of_patience(envs) | self.progress.scores_every_step
         if seen.any():
             with self.timer("archive"):
-                self._advance_score(np.flatnonzero(seen), terminated)
+                self._advance_score(envs[seen], terminated[seen])
         # A new height in the last moment counts.
-        truncated = (self.episode_steps >= config.episode_steps) | self._out_of_patience()
-        truncated &= ~terminated
+        truncated = self.episode_steps[envs] >= config.episode_steps
+        truncated = (truncated | self._out_of_patience(envs)) & ~terminated
         due |= truncated
-        reward = np.full(config.num_envs, -config.time_penalty, dtype=np.float32)
-        new_heights = np.maximum(self.score, self.paid_score)[due]
-        reward[due] += config.progress_scale * (new_heights - self.paid_score[due])
-        self.paid_score[due] = new_heights
-        reward += config.follow_reward * self.followed
+        reward = np.full(len(envs), -config.time_penalty, dtype=np.float32)
+        heights = np.maximum(self.score, self.paid_score)[envs[due]]
+        reward[due] += config.progress_scale * (heights - self.paid_score[envs[due]])
+        self.paid_score[envs[due]] = heights
+        reward += config.follow_reward * self.followed[envs]
         return reward, terminated, truncated
 
-    def _follow(self) -> None:
+    def _follow(self, envs: np.ndarray) -> None:
         """Find out who shows a moment that the guide waited for, the first time in its episode."""
-        moments = self.progress.advanced(self._all)
-        self.followed[:] = (moments >= 0) & ~self.shown[self._all, moments]
-        self.shown[self.followed, moments[self.followed]] = True
+        moments = self.progress.advanced(envs)
+        self.followed[envs] = (moments >= 0) & ~self.shown[envs, moments]
+        followed = self.followed[envs]
+        self.shown[envs[followed], moments[followed]] = True
 
-    def _out_of_patience(self) -> np.ndarray:
-        """Say in which environments progress has not reached a new height for too long, (N,)."""
-        return self.episode_steps >= self.best_step + self.config.patience_steps
+    def _out_of_patience(self, envs: np.ndarray) -> np.ndarray:
+        """Say in which of `envs` (B,) progress has reached no new height for too long, (B,)."""
+        return self.episode_steps[envs] >= self.best_step[envs] + self.config.patience_steps
 
     def _advance_score(self, envs: np.ndarray, terminated: np.ndarray) -> None:
-        """Score the frames of `envs` and archive the moments worth it.
+        """Score the frames of `envs` (B,) and archive the moments worth it.
 
         What no recorded run shows is not worth it: an agent that is lost in a menu would fill the
         archive with menus.
@@ -286,7 +358,7 @@ class CurriculumEnvs:
         higher = self.score > self.best_score + self.progress.higher
         self.best_score[higher] = self.score[higher]
         self.best_step[higher] = self.episode_steps[higher]
-        sure = envs[self.sure[envs] & ~terminated[envs]]
+        sure = envs[self.sure[envs] & ~terminated]
         if self.progress.scores_every_step:  # a place on the path, each step's
             np.add.at(self.visits, self.archive.index(self.score[sure]), 1)
         worthy = sure[self.archive.wants(self.score[sure], self.rng)]
@@ -385,7 +457,7 @@ class CurriculumEnvs:
             "visits": self.visits.tolist(),
             "ends": list(self.ends),
             "rejected": self.rejected,
-            "steps": self.steps,
+            "steps": self.steps.tolist(),
             "rng": json.dumps(self.rng.bit_generator.state),
         }
 
@@ -399,14 +471,14 @@ class CurriculumEnvs:
         for env in range(self.config.num_envs):
             self.emulators.import_state(env, state["states"][env].numpy().tobytes())
         self.progress.load(self._all, state["contexts"])
-        self.emulators.render(self.obs)
+        self.emulators.render(self.obs, self._all)
         self.frames.copy_(self._drawn)
         for name in PER_ENV:
             getattr(self, name)[...] = state[name].numpy()
         self.archive.load_state_dict(state["archive"])
         self.visits[:] = state.get("visits", 0)
         self.ends = deque(state["ends"], maxlen=RECENT)
-        self.rejected, self.steps = state["rejected"], state["steps"]
+        self.rejected, self.steps[:] = state["rejected"], state["steps"]
         self.rng.bit_generator.state = json.loads(state["rng"])
 
     def _check_states(self, states: list[torch.Tensor]) -> None:

@@ -192,7 +192,7 @@ def train_score(
         "reward_model",
         args,
         model,
-        torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=True),
+        torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.05, fused=args.fused),
         writer,
         draw,
         outputs=lambda earlier, later: model.raw_score(torch.cat([earlier, later])),

@@ -24,7 +24,8 @@ import math
 import re
 import time
 from collections import defaultdict, deque
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Generator, Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -135,6 +136,8 @@ class Args(CurriculumConfig):
     """auto, cpu or cuda"""
     precision: Precision = "auto"
     """of the encoder; auto: bf16 on a GPU"""
+    fused: bool = True
+    """take the optimiser's step in all weights at once"""
     save_every: Count = 50
     """iterations between two saves of the training state and policy_final.pkl"""
     snapshots: Count = 20
@@ -178,6 +181,27 @@ class Rollout:
     rewards: torch.Tensor
     boundaries: torch.Tensor
     """bool: the episode was cut after this step"""
+
+    @classmethod
+    def together(cls, rollouts: list["Rollout"]) -> "Rollout":
+        """Return as one what groups of environments did, in order."""
+        if len(rollouts) == 1:
+            return rollouts[0]
+        by_name = {part.name: [getattr(r, part.name) for r in rollouts] for part in fields(cls)}
+        return cls(**{n: torch.cat(p, dim=0 if n == "memory" else 1) for n, p in by_name.items()})
+
+
+def in_turn(plays: Iterable[Generator]) -> list:
+    """Go on with each from where it yields, in turn, until all are done; what they return."""
+    returned, going_on = {}, dict(enumerate(plays))
+    while going_on:
+        for number, play in list(going_on.items()):
+            try:
+                next(play)
+            except StopIteration as done:
+                returned[number] = done.value
+                del going_on[number]
+    return [value for _, value in sorted(returned.items())]
 
 
 def gae(
@@ -274,9 +298,9 @@ class Agent:
         self.memory = self.policy.initial_memory(self.args.num_envs)
         self.starts = torch.ones(self.args.num_envs, dtype=torch.bool, device=self.device)
 
-    def look(self, rows: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def look(self, rows: np.ndarray | slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the policy learns from (frames or latents) and latents, of `rows` or all."""
-        frames = self.envs.frames if rows is None else self.envs.frames[rows]
+        frames = self.envs.frames[rows]
         with self.timer("encoder"):
             if not self.trains_encoder:
                 latents = self.encode(frames)
@@ -289,13 +313,23 @@ class Agent:
 
         What happens in the first environment is added to `film`.
         """
+        films = [film, *[None] * (len(self.envs.groups) - 1)]
+        played = in_turn(self._play(group, film) for group, film in enumerate(films))
+        rollouts, figures = zip(*played, strict=True)
+        return Rollout.together(rollouts), mean_figures(figures)
+
+    def _play(
+        self, group: int, film: list[Moment] | None
+    ) -> Generator[None, None, tuple[Rollout, dict[str, float]]]:
+        """Play a group of environments, by its number; yields while its emulators step."""
         args, envs = self.args, self.envs
         columns = defaultdict(list)
         ended: dict[str, list[float]] = {"gain": [], "milestones": []}
         bonuses, earned, sure, followed = [], [], [], []
-        start_memory = self.memory.clone()
-        everyone = torch.arange(args.num_envs, device=self.device)
-        inputs, latents = self.look()
+        numbers, all_seen = envs.groups[group], envs.emulators.slices[group]
+        everyone = torch.from_numpy(numbers).to(self.device)
+        start_memory = self.memory[everyone]
+        inputs, latents = self.look(all_seen)
         logits, values, memory, goals, place, fits = self._act(latents, everyone)
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
@@ -303,7 +337,7 @@ class Agent:
             columns["latents"].append(latents)
             if self.trains_encoder:
                 columns["inputs"].append(inputs)
-            columns["starts"].append(self.starts)
+            columns["starts"].append(self.starts[everyone])
             columns["paid"].append(self._paid(everyone))
             columns["goals"].append(goals)
             columns["place"].append(place)
@@ -314,14 +348,16 @@ class Agent:
             if film is not None:
                 film.append(self._moment(actions, goals, place))
 
-            reward, terminated, truncated = envs.step(actions.cpu().numpy())
-            sure.append(envs.sure.mean())
-            followed.append(args.follow_reward * envs.followed.mean())
+            envs.press(group, actions.cpu().numpy())
+            yield
+            reward, terminated, truncated = envs.outcome(group)
+            sure.append(envs.sure[numbers].mean())
+            followed.append(args.follow_reward * envs.followed[numbers].mean())
             earned.append(reward.mean() + args.time_penalty - followed[-1])
             reward = torch.from_numpy(reward).to(self.device)
-            self.memory, self.starts = memory, torch.zeros_like(self.starts)
+            self.memory[everyone], self.starts[everyone] = memory, False
             before = latents
-            inputs, latents = self.look()
+            inputs, latents = self.look(all_seen)
             moved = differs(latents, before)
             if args.novelty_coef:
                 sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
@@ -336,7 +372,8 @@ class Agent:
             columns["next_values"].append(values * torch.from_numpy(~terminated).to(self.device))
             columns["boundaries"].append(torch.from_numpy(boundary).to(self.device))
             if boundary.any():
-                cut = np.flatnonzero(boundary)
+                cut = numbers[boundary]
+                rows = torch.from_numpy(np.flatnonzero(boundary)).to(self.device)
                 fresh = cut[envs.is_fresh[cut]]
                 ended["milestones"] += envs.reached[fresh].sum(axis=1).tolist()
                 ended["gain"] += (envs.score[fresh] - envs.beginning.progress).tolist()
@@ -345,9 +382,8 @@ class Agent:
                 self.starts[cut] = True
                 new_inputs, new_latents = self.look(cut)
                 inputs, latents, values = inputs.clone(), latents.clone(), values.clone()
-                inputs[cut], latents[cut] = new_inputs, new_latents
-                rows = torch.from_numpy(cut).to(self.device)
-                anew = self._act(new_latents, rows)
+                inputs[rows], latents[rows] = new_inputs, new_latents
+                anew = self._act(new_latents, torch.from_numpy(cut).to(self.device))
                 old = (logits, values, memory, goals, place, fits)
                 for kept, new in zip(old, anew, strict=True):
                     kept[rows] = new
@@ -632,12 +668,13 @@ def make_agent(args: Args, game: Game) -> Agent:
     config = ActorCriticConfig(hidden=args.hidden, gru=args.gru, goals=goals)
     policy = ActorCritic(config, encoder, uses_bf16(device, args.precision)).to(device)
     policy.encoder.requires_grad_(trains_encoder)
-    encode, goal_latents = InBatches(policy.encode, args.num_envs), None
+    seen_at_once = args.num_envs // 2 if args.alternate else args.num_envs
+    encode, goal_latents = InBatches(policy.encode, seen_at_once), None
     if guide:
         pictures = progress.follower.path.pictures
         goal_latents = GoalLatents(pictures, encode, encoder.latent_shape, device)
     trained = [p for p in policy.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5, fused=True)
+    optimizer = torch.optim.Adam(trained, lr=args.lr, eps=1e-5, fused=args.fused)
     novelty = Novelty(math.prod(encoder.latent_shape), seed=args.seed).to(device)
     novelty_encoder = None
     if trains_encoder and args.novelty_coef:
@@ -672,6 +709,10 @@ def check(args: Args) -> None:
             "or leave it out"
         )
     ranks.check_divides("--num-envs", args.num_envs)
+    if args.alternate and args.num_envs // ranks.count % 2:
+        raise ValueError(
+            f"expected --num-envs to be even in each process for --alternate, got {args.num_envs}"
+        )
     if args.minibatches > args.num_envs // ranks.count:
         each = f" in each of {ranks.count} processes" if ranks.count > 1 else ""
         raise ValueError(

@@ -62,6 +62,10 @@ class TrainingArgs:
     """auto: bf16 on a GPU that has it (it is very slow on most CPUs)"""
     channels_last: bool = True
     """lay images out channels last: faster convolutions on most machines"""
+    fused: bool = True
+    """take the optimiser's step in all weights at once"""
+    pin_memory: bool = True
+    """on a GPU: draw batches into pinned memory, so that their copies run beside other work"""
     compile: bool = False
     """compile the models: a minute at the start; whether steps are faster then, try on your GPU"""
     prefetch: CountOrZero = 2
@@ -249,14 +253,18 @@ def diverged(unit: str, since: int, state: Path, saved: int) -> ValueError:
 class Batches:
     """Draws the batches of a training's steps, those of the next ones in a thread meanwhile.
 
-    draw: the batch of a step, of its number alone; each rank has its part. What is drawn ahead for
-    a GPU is pinned, so that its copy runs beside what the CPU does. Use as `with Batches(...)`.
+    draw: the batch of a step, of its number alone; each rank has its part. Of what is `pinned` a
+    copy to a GPU runs beside what the CPU does. Use as `with Batches(...)`.
     """
 
     def __init__(
-        self, draw: Callable[[int], tuple[torch.Tensor, ...]], device: torch.device, ahead: int
+        self,
+        draw: Callable[[int], tuple[torch.Tensor, ...]],
+        device: torch.device,
+        ahead: int,
+        pinned: bool,
     ):
-        self.draw, self.device, self.ahead = draw, device, ahead
+        self.draw, self.device, self.ahead, self.pinned = draw, device, ahead, pinned
         self.drawn: dict[int, Future] = {}
 
     def __enter__(self):
@@ -268,8 +276,7 @@ class Batches:
 
     def _draw(self, step: int) -> tuple[torch.Tensor, ...]:
         batch = ranks.part(self.draw(step))
-        on_gpu = self.device.type == "cuda"
-        return tuple(tensor.pin_memory() for tensor in batch) if on_gpu else batch
+        return tuple(tensor.pin_memory() for tensor in batch) if self.pinned else batch
 
     def __call__(self, step: int) -> tuple[torch.Tensor, ...]:
         """Return the batch of a step, on the device; steps come in order."""
@@ -458,7 +465,9 @@ class Pretraining(Sitting):
         self.state, self.settings = state, settings
         self.parts = {"model": model, "optimizer": optimizer} | (parts or {})
         device = next(model.parameters()).device
-        self.finite, self.batches = FiniteLoss(device), Batches(draw, device, args.prefetch)
+        pinned = args.pin_memory and device.type == "cuda"
+        self.finite = FiniteLoss(device)
+        self.batches = Batches(draw, device, args.prefetch, pinned)
         done, clock = load_state(state, settings, self.parts)
         self.saved_at, self.save_every = clock.seconds, args.save_every_seconds
         super().__init__(

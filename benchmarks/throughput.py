@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,8 @@ class Args:
     """numbers of emulators"""
     steps: Count = 200
     """training steps for the clock"""
+    alternate: tuple[bool, ...] = (False,)
+    """all environments at once, halves of them in turn (True), or both"""
     small: bool = False
     """pretraining at the demo's sizes"""
     compile: bool = False
@@ -89,7 +92,9 @@ def bare_step(
     frames: torch.Tensor,
 ) -> Callable[[], None]:
     """Return a training step on one batch: the loss, its gradients, AdamW."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=training_args.lr, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=training_args.lr, fused=training_args.fused
+    )
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -176,12 +181,12 @@ def measure_reward(args: Args, out: Path) -> dict:
     return compare(loop, bare_step(flags, model, loss, frames.to(device)), args, batch)
 
 
-def measure_ppo(args: Args, num_envs: int) -> dict:
+def measure_ppo(args: Args, num_envs: int, alternate: bool) -> dict:
     """Time rollouts and updates, and the emulators alone on random buttons."""
     game = find_game(demo.rom(args.game))
     flags = demo.stage_args("train", args.artefacts, args.game)
     agent = train_with_cnn_reward.make_agent(
-        replace(flags, num_envs=num_envs, device=args.device), game
+        replace(flags, num_envs=num_envs, device=args.device, alternate=alternate), game
     )
     spent = {"rollout": 0.0, "update": 0.0}
     shares: dict[str, list[float]] = {}
@@ -200,11 +205,14 @@ def measure_ppo(args: Args, num_envs: int) -> dict:
             for name, share in agent.timer.shares().items():
                 shares.setdefault(name, []).append(share)
     steps = ITERATIONS * num_envs * flags.num_steps
-    rng, emulators = np.random.default_rng(0), agent.envs.emulators
+    rng, envs = np.random.default_rng(0), agent.envs
     began = time.perf_counter()
     for _ in range(flags.num_steps):
         masks = action_masks(rng.integers(NUM_ACTIONS, size=num_envs))
-        emulators.step(masks, agent.envs.obs)
+        for group, rows in enumerate(envs.groups):
+            envs.emulators.press(group, masks[rows], envs.obs)
+        for group in range(len(envs.groups)):
+            envs.emulators.wait(group)
     alone = num_envs * flags.num_steps / (time.perf_counter() - began)
     return {
         "steps_per_second": round(steps / sum(spent.values())),
@@ -226,13 +234,15 @@ def main(args: Args) -> dict:
     name = torch.cuda.get_device_name() if device.type == "cuda" else "none"
     results: dict[str, dict | str | int] = {"gpu": name, "cores": len(os.sched_getaffinity(0))}
     for stage in args.stages:
-        for num_envs in args.envs if stage == "ppo" else (0,):
-            key = f"ppo {num_envs}" if stage == "ppo" else stage
-            with tempfile.TemporaryDirectory() as out:
-                results[key] = (
-                    measure_ppo(args, num_envs) if stage == "ppo" else known[stage](args, Path(out))
-                )
-            print(f"{key}: {results[key]}", flush=True)
+        if stage == "ppo":
+            for num_envs, alternate in product(args.envs, args.alternate):
+                key = f"ppo {num_envs}" + alternate * " in halves"
+                results[key] = measure_ppo(args, num_envs, alternate)
+                print(f"{key}: {results[key]}", flush=True)
+            continue
+        with tempfile.TemporaryDirectory() as out:
+            results[stage] = known[stage](args, Path(out))
+        print(f"{stage}: {results[stage]}", flush=True)
     print(json.dumps(results, indent=2))
     return results
 

@@ -14,7 +14,7 @@ import pretrain_visual
 import train_reward_model
 from cli import run_script
 from data.frames import ENOUGH_FRAMES, find_runs, write_run
-from models.checkpoint import ArtefactError
+from models.checkpoint import ArtefactError, load_checkpoint
 from models.dynamics import Dynamics, DynamicsConfig, load_dynamics
 from models.reward_model import load_reward_model
 from models.tokenizer import load_encoder, load_tokenizer
@@ -231,13 +231,34 @@ def test_batches_drawn_ahead_are_those_of_their_steps(ahead):
             raise OSError("no frames there")
         return torch.tensor(step), torch.tensor(-step)
 
-    with Batches(draw, torch.device("cpu"), ahead) as batches:
+    with Batches(draw, torch.device("cpu"), ahead, pinned=False) as batches:
         for step in range(4, 9):
             assert batches(step) == (step, -step)
             so_far = list(drawn)
             assert so_far == list(range(4, len(so_far) + 4)) and len(so_far) <= step - 3 + ahead
         with pytest.raises(OSError, match="no frames there"):
             batches(9)
+
+
+def test_batches_are_pinned_when_they_are_to_be(monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    for is_pinned in (False, True):
+        batch = (torch.zeros(2), torch.ones(2))
+        with Batches(lambda _, b=batch: b, torch.device("cpu"), 0, is_pinned) as batches:
+            batches(0)
+        assert [id(t) for t in pinned] == [id(t) for t in batch if is_pinned]
+
+
+def test_a_fused_optimiser_learns_the_same(data, tmp_path):
+    for fused in (False, True):
+        pretrain_visual.main(visual(data, tmp_path / str(fused), fused=fused))
+    plain, fused = (
+        load_checkpoint(tmp_path / name / "pretrained_encoder.pkl", "encoder")["state_dict"]
+        for name in ("False", "True")
+    )
+    for name, weights in plain.items():
+        torch.testing.assert_close(fused[name], weights, rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_drawn_ahead_changes_nothing_that_is_learned(data, tmp_path):

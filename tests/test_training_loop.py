@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -160,7 +161,7 @@ def test_a_jump_to_an_archived_state_is_no_reward(args):
     envs.archive.cells = [[] for _ in envs.archive.cells]
     envs.archive.cell(best.progress).append(best)
     before = envs.score[0]
-    envs.emulators.reset(envs.obs, 0)
+    envs.emulators.parts[0].reset(envs.obs, 0)
     envs.progress.reset(np.array([0]))
     envs.score[0] = envs.paid_score[0] = 0.0
     envs.restart(np.array([0]))
@@ -257,6 +258,8 @@ def test_a_rollout_marks_cuts_and_bootstraps_from_the_last_real_frame(args, monk
         {"finetune_encoder": True, "epochs": 1},
         {"guide": "none"},
         {"follow_reward": 0.1},
+        {"alternate": True},
+        {"fused": False},
     ],
 )
 def test_a_resumed_run_continues_exactly(args, changes):
@@ -278,6 +281,65 @@ def test_a_resumed_run_continues_exactly(args, changes):
         for name in [name for name in row if name.startswith(("time/", "env_steps_per"))]:
             row.pop(name), other.pop(name)
         assert row == other
+
+
+def test_two_halves_in_turn_play_as_all_at_once(args):
+    """The same buttons, the same frames and rewards, whichever half an environment is in."""
+    changes = {"fresh_share": 1.0, "follow_reward": 0.1, "start_movie": INTRO}
+    whole, halves = (make_envs(args, alternate=is_cut, **changes) for is_cut in (False, True))
+    assert [len(rows) for rows in halves.groups] == [2, 2]
+    rng = np.random.default_rng(0)
+    for _ in range(2 * args.episode_steps):
+        actions = rng.integers(len(BUTTONS), size=args.num_envs)
+        outcomes = whole.step(actions), halves.step(actions)
+        for one, other in zip(*outcomes, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert np.array_equal(whole.obs, halves.obs) and torch.equal(whole.frames, halves.frames)
+        assert np.array_equal(whole.sure, halves.sure)
+        cut = np.flatnonzero(outcomes[0][1] | outcomes[0][2])
+        for envs in (whole, halves):
+            envs.restart(cut)
+    state, other = whole.state_dict(), halves.state_dict()
+    for name in ("contexts", "reached", "shown", "paid_score", "best_step"):
+        torch.testing.assert_close(other[name], state[name], rtol=0, atol=0)
+    assert all(map(torch.equal, state["states"], other["states"]))
+
+
+def test_one_half_steps_while_what_the_other_shows_is_encoded(args, monkeypatch):
+    agent = training_script.make_agent(replace(args, alternate=True), GAME)
+    emulators, encode, looks, beside = agent.envs.emulators, agent.encode, [], []
+
+    class Slow:
+        """Emulators whose step is not over before a look at the others was begun."""
+
+        def __init__(self, part):
+            self.part = part
+
+        def __getattr__(self, name):
+            return getattr(self.part, name)
+
+        def step(self, masks, obs):
+            until = time.monotonic() + 10
+            while len(looks) <= self.looks_before and time.monotonic() < until:
+                time.sleep(0.001)
+            beside.append(len(looks) > self.looks_before)
+            return self.part.step(masks, obs)
+
+    def press(group, masks, obs, pressed=emulators.press):
+        emulators.parts[group].looks_before = len(looks)
+        pressed(group, masks, obs)
+
+    emulators.parts = [Slow(part) for part in emulators.parts]
+    monkeypatch.setattr(emulators, "press", press)
+    monkeypatch.setattr(agent, "encode", lambda frames: looks.append(1) or encode(frames))
+    rollout, _ = agent.rollout()
+    assert rollout.rewards.shape == (args.num_steps, args.num_envs)
+    assert beside == 2 * args.num_steps * [True]
+
+
+def test_halves_must_be_even(args):
+    with pytest.raises(ValueError, match=r"--num-envs to be even in each process .*, got 3"):
+        training_script.main(replace(args, num_envs=3, minibatches=1, alternate=True))
 
 
 def test_the_frozen_encoder_stays_and_the_finetuned_one_moves(args):
@@ -583,7 +645,7 @@ def test_steps_are_explained_in_one_picture(args, tmp_path):
 
 def test_the_start_movie_begins_episodes_after_the_intro(args):
     envs = make_envs(args, start_movie=INTRO)
-    held = GAME.milestones_held(envs.emulators.read_memory_batch)
+    held = GAME.milestones_held(envs.emulators.parts[0].read_memory_batch)
     names = [m.name for m, is_held in zip(GAME.milestones, held[0], strict=True) if is_held]
     assert "named" in names and (held == held[0]).all()
 
@@ -604,7 +666,7 @@ def test_a_start_state_begins_episodes_where_it_was_saved(args, tmp_path):
         policy=args.out / "policy_final.pkl", rom=BUNDLED_ROM, steps=4, episodes=2, noop_max=2,
         out=tmp_path / "evaluation", device="cpu",
     )  # fmt: skip
-    held = GAME.milestones_held(envs.emulators.read_memory_batch)[0].sum()
+    held = GAME.milestones_held(envs.emulators.parts[0].read_memory_batch)[0].sum()
     assert min(evaluate_policy.main(evaluation)["random"]["milestones_per_episode"]) >= held > 3
     policy, _ = load_policy(evaluation.policy)
     agent = playing.TrainedAgent(policy, follower.path, 2)
