@@ -109,11 +109,10 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     """
     times = torch.empty(len(run))
     for rows, which, when in alike_rows(run, run, bandwidth):
-        alike = torch.zeros(len(rows), len(run), dtype=torch.bool)
-        alike[which, when] = True
-        begins = alike.clone()
-        begins[:, 1:] &= ~alike[:, :-1]
-        times[rows] = begins.sum(dim=1).float()
+        pairs = (which * (len(run) + 1) + when).sort().values  # + 1: no row goes on in the next
+        begins = pairs.diff(prepend=pairs[:1] - 2) > 1
+        which = pairs[begins] // (len(run) + 1)
+        times[rows] = which.bincount(minlength=len(rows)).float()
     return times.clamp_min(1).pow(-2)
 
 
@@ -201,7 +200,8 @@ def align(
     first_row = torch.searchsorted(bins, torch.arange(num_bins + 1)).tolist()
     squared = bank.square().sum(dim=1)
     steps = torch.arange(band)
-    best = -MOVE_PRICE * steps
+    on, back = MOVE_PRICE * steps, BACK_PRICE * steps
+    best = -on
     # One array for all frames, as in run_thumbnails.
     sources = torch.empty(len(run), band, dtype=torch.int32)
     known = torch.zeros(len(run), band, dtype=torch.bool)
@@ -210,7 +210,7 @@ def align(
         if t:
             middle = start + int(best.argmax())
             moved = min(max(middle - band // 2, 0), num_bins - band) - start
-            best, source = _cheapest_moves(best, steps)
+            best, source = _cheapest_moves(best, on, back)
             source += start
             if moved:
                 start += moved
@@ -224,7 +224,8 @@ def align(
         if not weight[t]:
             continue
         rows = slice(first_row[start], first_row[start + band])
-        apart = (frame.square().sum() + squared[rows] - 2 * bank[rows] @ frame).clamp_min(0)
+        products = bank[rows] @ frame
+        apart = (frame.square().sum() + squared[rows] - 2 * products).clamp_min(0)
         if telling[t] > TELLING:
             alike = text_distances(text[t : t + 1], texts[rows], bandwidth)
             apart = torch.minimum(apart, alike[0])
@@ -247,9 +248,14 @@ def align(
     return torch.from_numpy(between[last_new].round().astype(np.int64))
 
 
-def _cheapest_moves(best: torch.Tensor, steps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the best score of each bin after a move, and where it came from; all (band,)."""
-    last, on, back = len(best) - 1, MOVE_PRICE * steps, BACK_PRICE * steps
+def _cheapest_moves(
+    best: torch.Tensor, on: torch.Tensor, back: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the best score of each bin after a move, and where it came from; all (band,).
+
+    on, back: (band,) the price of as many bins.
+    """
+    last = len(best) - 1
     rising, below = (best + on).cummax(dim=0)
     falling, above = (best - back).flip(0).cummax(dim=0)
     rising, falling, above = rising - on, falling.flip(0) + back, last - above.flip(0)
