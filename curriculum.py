@@ -70,7 +70,7 @@ class CurriculumConfig:
     ROM, if there is one and no state is given; none: an empty cartridge; or its file"""
     alternate: bool = False
     """play the environments in two halves, in turn: the emulators of one step while what the other
-    shows is encoded (double-buffered sampling); pays where emulators take longest"""
+    shows is encoded (double-buffered sampling); slower where it was measured, on two cores"""
     pin_memory: bool = True
     """on a GPU: keep what is copied to it in pinned memory, so that copies run beside other work"""
 

@@ -723,7 +723,8 @@ def check(args: Args) -> None:
 
 #: Flags that may change between a run and its continuation.
 FREE_FLAGS = (
-    "iterations", "time_limit_minutes", "lr", "save_every", "snapshots", "fresh", "device", "out"
+    "iterations", "time_limit_minutes", "lr", "save_every", "snapshots", "fresh", "device",
+    "pin_memory", "out"
 )  # fmt: skip
 
 

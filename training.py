@@ -462,7 +462,8 @@ class Pretraining(Sitting):
         """
         self.model, self.optimizer, self.writer, self.tag = model, optimizer, writer, name
         self.outputs, self.epoch_steps = outputs, epoch_steps
-        self.state, self.settings = state, settings
+        self.state = state
+        self.settings = settings = settings | {"fused": args.fused}  # which is in the optimiser's
         self.parts = {"model": model, "optimizer": optimizer} | (parts or {})
         device = next(model.parameters()).device
         pinned = args.pin_memory and device.type == "cuda"
