@@ -40,6 +40,7 @@ from files import append_line, write_whole, writes_alone
 from games.actions import BUTTONS
 from games.game import Game, find_game
 from models.actor_critic import ActorCritic, ActorCriticConfig, GoalLatents, Outlook, save_policy
+from models.blocks import FRAME_SHAPE, pooled_grey
 from models.checkpoint import (
     FOREIGN,
     artefact_kind,
@@ -68,8 +69,11 @@ from training import (
 )
 
 STATE_KIND = "ppo_state"
-#: How much some latent changes when the screen does, and not just water or a flower.
-SCREEN_CHANGED = 0.3
+#: Squares of so many pixels, and how much the mean grey of one changes, in [0, 1], when the screen
+#: does. Grass and water move within them, by 0.083 in the bundled games; a turn makes 0.104.
+GLANCE, SCREEN_CHANGED = 4, 0.094
+#: Squares of a screen.
+GLANCES = (FRAME_SHAPE[0] // GLANCE) * (FRAME_SHAPE[1] // GLANCE)
 #: Times that a rare action may weigh in hindsight what a sure one does.
 HABIT = 10.0
 
@@ -163,6 +167,10 @@ class Rollout:
     """progress that had been paid for"""
     after: torch.Tensor
     """latents (T, N, D, 9, 10) of the frame that the action led to, before any restart"""
+    glances: torch.Tensor
+    """(T, N, GLANCES) of what was seen"""
+    glances_after: torch.Tensor
+    """(T, N, GLANCES) of what the action led to"""
     moved: torch.Tensor
     """bool: the action changed the screen"""
     goals: torch.Tensor
@@ -257,9 +265,14 @@ def hindsight_steps(boundaries: torch.Tensor, goals: int) -> torch.Tensor:
     return torch.minimum(steps[..., None] + ahead, ends[..., None]).to(boundaries.device)
 
 
-def differs(latents: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """Say which latents (..., D, 9, 10) are of another screen than others, (...) bool."""
-    return (latents - others).abs().amax(dim=(-3, -2, -1)) > SCREEN_CHANGED
+def glance(frames: torch.Tensor) -> torch.Tensor:
+    """Return what says of frames (B, 144, 160, 3) uint8 whether they changed, (B, GLANCES)."""
+    return pooled_grey(frames, GLANCE).flatten(1)
+
+
+def differs(glances: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Say which glances (..., GLANCES) are of another screen than others, (...) bool."""
+    return (glances - others).abs().amax(dim=-1) > SCREEN_CHANGED
 
 
 def without_habit(log_probs: torch.Tensor) -> torch.Tensor:
@@ -295,6 +308,7 @@ class Agent:
         self.timer = self.envs.timer
         shape = self.policy.encoder.latent_shape
         self.encode = fastest(self.encode_in_batches, shape, self.device)
+        self.glance = fastest(glance, (GLANCES,), self.device)
         self.memory = self.policy.initial_memory(self.args.num_envs)
         self.starts = torch.ones(self.args.num_envs, dtype=torch.bool, device=self.device)
 
@@ -330,11 +344,13 @@ class Agent:
         everyone = torch.from_numpy(numbers).to(self.device)
         start_memory = self.memory[everyone]
         inputs, latents = self.look(all_seen)
+        glances = self.glance(envs.frames[all_seen])
         logits, values, memory, goals, place, fits = self._act(latents, everyone)
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
             actions = torch.multinomial(action_log_probs.exp(), 1).squeeze(1)
             columns["latents"].append(latents)
+            columns["glances"].append(glances)
             if self.trains_encoder:
                 columns["inputs"].append(inputs)
             columns["starts"].append(self.starts[everyone])
@@ -356,9 +372,8 @@ class Agent:
             earned.append(reward.mean() + args.time_penalty - followed[-1])
             reward = torch.from_numpy(reward).to(self.device)
             self.memory[everyone], self.starts[everyone] = memory, False
-            before = latents
             inputs, latents = self.look(all_seen)
-            moved = differs(latents, before)
+            glances = self.glance(envs.frames[all_seen])
             if args.novelty_coef:
                 sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
                 bonus = self.novelty(sights)
@@ -367,7 +382,8 @@ class Agent:
             logits, values, memory, goals, place, fits = self._act(latents, everyone)
             boundary = terminated | truncated
             columns["after"].append(latents)
-            columns["moved"].append(moved)
+            columns["glances_after"].append(glances)
+            columns["moved"].append(differs(glances, columns["glances"][-1]))
             columns["rewards"].append(reward)
             columns["next_values"].append(values * torch.from_numpy(~terminated).to(self.device))
             columns["boundaries"].append(torch.from_numpy(boundary).to(self.device))
@@ -383,6 +399,7 @@ class Agent:
                 new_inputs, new_latents = self.look(cut)
                 inputs, latents, values = inputs.clone(), latents.clone(), values.clone()
                 inputs[rows], latents[rows] = new_inputs, new_latents
+                glances = glances.index_copy(0, rows, self.glance(envs.frames[cut]))
                 anew = self._act(new_latents, torch.from_numpy(cut).to(self.device))
                 old = (logits, values, memory, goals, place, fits)
                 for kept, new in zip(old, anew, strict=True):
@@ -506,7 +523,8 @@ class Agent:
             envs = torch.arange(later.shape[1], device=self.device)
             seen_later = rollout.after[later, envs[:, None]]
             ahead = Outlook.of(rollout.latents, seen_later, rollout.place)
-            leads = rollout.moved & differs(seen_later[:, :, 0], rollout.latents)
+            led_to = rollout.glances_after[later[..., 0], envs]
+            leads = rollout.moved & differs(led_to, rollout.glances)
         return outlook, ahead, leads
 
     def _see(

@@ -608,8 +608,33 @@ def test_what_is_on_the_screen_already_teaches_no_action(args):
     rollout.boundaries[:] = True  # what an action is shown is what it led to
     _, _, leads = agent._outlooks(rollout)
     assert torch.equal(leads, rollout.moved) and leads.any() and not leads.all()
-    came_back = replace(rollout, after=rollout.latents, moved=torch.ones_like(rollout.moved))
+    came_back = replace(
+        rollout, glances_after=rollout.glances, moved=torch.ones_like(rollout.moved)
+    )
     assert not agent._outlooks(came_back)[2].any()
+
+
+def test_grass_in_the_wind_is_no_change_of_the_screen():
+    """Else a wall would have been the way to the next picture of it."""
+    _, frames = play_start(Start(Movie(MOVIE[:100])), GAME, wait=3)
+    seen = training_script.glance(torch.from_numpy(frames))
+    assert (frames[-1] != frames[-2]).any() and (frames[-2] != frames[-3]).any()
+    assert not training_script.differs(seen[-2:], seen[-3:-1]).any()
+
+
+def test_a_turn_is_a_change_of_the_screen():
+    """From every tenth moment of a run left, then right: where there are walls, it is a turn."""
+    states, _ = play_start(Start(Movie(MOVIE)), GAME)
+    emulators = VecGameBoy(GAME.rom, len(states[::10]), frame_skip=30, hold_frames=8)
+    obs = np.zeros((2, *emulators.obs_shape()), dtype=np.uint8)
+    for env, state in enumerate(states[::10]):
+        emulators.import_state(env, state)
+    for seen, name in zip(obs, ("Left", "Right"), strict=True):
+        emulators.step(action_masks(np.full(len(states[::10]), BUTTONS.index(name))), seen)
+    changed = np.abs(obs[1].astype(int) - obs[0]).reshape(len(obs[0]), -1).astype(bool)
+    turned = (changed.mean(axis=1) < 0.05) & changed.any(axis=1)
+    differ = training_script.differs(*map(training_script.glance, map(torch.from_numpy, obs)))
+    assert turned.sum() >= 3 and differ[torch.from_numpy(turned)].float().mean() > 0.5
 
 
 def test_a_policy_without_its_path_says_what_is_missing(args, tmp_path):
