@@ -108,6 +108,7 @@ CONDITIONS: dict[str, Callable[[Args], dict]] = {
     "no-goals": lambda args: {"guide": "none"},
     "goals-of-one-run": lambda args: {"reward_model": goals_of_one_run(args)},
     "no-shifts": lambda args: {},
+    "shifts-in-trunk-alone": lambda args: {},
     "habit": lambda args: {},
     "no-information-gate": lambda args: {"reward_model": changed_path(args, "gate", all_says)},
     "random-encoder": lambda args: {"pretrained_encoder": random_encoder(args)},
@@ -141,9 +142,17 @@ def no_shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
     return seen.new_zeros(len(seen), goals.shape[1] * FITS)
 
 
+def actor_of_trunk(*args) -> actor_critic.ActorCritic:
+    """Return a policy to whose logits the shifts do not add by themselves."""
+    policy = actor_critic.ActorCritic(*args)
+    policy.fits_head = None
+    return policy
+
+
 #: What a condition replaces in the code: module, name, and what stands there instead.
 REPLACED: dict[str, list[tuple[Any, str, Any]]] = {
     "no-shifts": [(actor_critic, "shifts", no_shifts)],
+    "shifts-in-trunk-alone": [(train_with_cnn_reward, "ActorCritic", actor_of_trunk)],
     "habit": [(train_with_cnn_reward, "HABIT", 1.0)],
     "told-codes": [
         (train_with_cnn_reward, "ActorCritic", told_codes.actor_of_codes),

@@ -62,7 +62,7 @@ class Heads(nn.Linear):
 def actor_of_codes(config: ActorCriticConfig, encoder: Encoder, bf16: bool) -> ActorCritic:
     """Return a policy whose logits are of buttons and codes."""
     policy = ActorCritic(config, encoder, bf16)
-    policy.policy_head = Heads(config.hidden)
+    policy.policy_head, policy.fits_head = Heads(config.hidden), None
     return policy
 
 

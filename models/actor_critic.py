@@ -72,6 +72,8 @@ class Outlook:
 class ActorCritic(nn.Module):
     """encoder → z (→ z, goals − z, place, shifts) → trunk (→ GRU) → policy logits and value.
 
+    The shifts also add to the logits by themselves: a goal one tile to the left is that on every
+    screen, while what the trunk makes of a screen that is new to it may be anything.
     The value also sees the progress that has been paid for, (T, B), which no frame shows: what is
     still to be earned is what lies ahead less that (asymmetric actor-critic, Pinto et al., 2018).
     Sequences are time first: latents (T, B, D, 9, 10), and `starts` (T, B) bool marks the frames
@@ -98,6 +100,10 @@ class ActorCritic(nn.Module):
         self.second = _orthogonal(nn.Linear(hidden + extra, hidden), 2**0.5)
         self.gru = nn.GRU(hidden, hidden) if config.gru else None
         self.policy_head = _orthogonal(nn.Linear(hidden, config.num_actions), 0.01)
+        self.fits_head = None
+        if config.goals:
+            self.fits_head = nn.Linear(config.goals * FITS, config.num_actions, bias=False)
+            nn.init.zeros_(self.fits_head.weight)
         self.value_head = _orthogonal(nn.Linear(hidden + 1, 1), 1.0)
 
     def initial_memory(self, batch: int) -> torch.Tensor:
@@ -132,7 +138,10 @@ class ActorCritic(nn.Module):
             features, memory = self._remember(features, starts, memory)
         paid = features.new_zeros(T, B) if paid is None else paid
         values = self.value_head(torch.cat([features, paid[..., None]], dim=-1)).squeeze(-1)
-        return self.policy_head(features), values, memory
+        logits = self.policy_head(features)
+        if self.fits_head:
+            logits = logits + self.fits_head(outlook.fits)
+        return logits, values, memory
 
     def _remember(
         self, features: torch.Tensor, starts: torch.Tensor, memory: torch.Tensor

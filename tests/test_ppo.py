@@ -7,6 +7,7 @@ import torch
 from models.actor_critic import (
     ActorCritic,
     ActorCriticConfig,
+    Outlook,
     load_policy,
     save_policy,
 )
@@ -143,6 +144,20 @@ def test_a_goal_that_lies_some_tiles_off_is_recognised_whatever_it_shows(down, r
     if not down:
         assert torch.allclose(horizontal[:, SHIFTS - right], torch.tensor(3.0), atol=1e-4)
     assert ((fits > 2).sum(dim=1) == 1 + (down == right == 0)).all()  # and nothing else does
+
+
+def test_where_a_goal_lies_says_by_itself_what_to_do():
+    encoder = Encoder(TokenizerConfig(width=8, depth=1, grey=True, half_size=True))
+    policy = ActorCritic(ActorCriticConfig(hidden=16, goals=2), encoder)
+    torch.nn.init.zeros_(policy.policy_head.weight)
+    torch.nn.init.normal_(policy.fits_head.weight)
+    seen, goals = torch.randn(2, 2, 3, 2, *encoder.latent_shape)
+    look = Outlook.of(seen[:, :, 0], goals, torch.rand(2, 3))
+    starts, memory = torch.zeros(2, 3, dtype=torch.bool), policy.initial_memory(3)
+    logits, _, _ = policy(seen[:, :, 0], starts, memory, None, look)
+    torch.testing.assert_close(logits, look.fits @ policy.fits_head.weight.T)
+    logits.sum().backward()
+    assert policy.fits_head.weight.grad.any()
 
 
 def test_the_first_policy_is_near_uniform(policy):
