@@ -307,19 +307,24 @@ class Agent:
     def __post_init__(self):
         self.timer = self.envs.timer
         shape = self.policy.encoder.latent_shape
-        self.encode = fastest(self.encode_in_batches, shape, self.device)
-        self.glance = fastest(glance, (GLANCES,), self.device)
+        self.perceive = fastest(self._perceive, (math.prod(shape) + GLANCES,), self.device)
         self.memory = self.policy.initial_memory(self.args.num_envs)
         self.starts = torch.ones(self.args.num_envs, dtype=torch.bool, device=self.device)
 
-    def look(self, rows: np.ndarray | slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what the policy learns from (frames or latents) and latents, of `rows` or all."""
+    def look(self, rows: np.ndarray | slice = slice(None)) -> tuple[torch.Tensor, ...]:
+        """Return what the policy learns from (frames or latents), latents and glances, of `rows`
+        or all."""
         frames = self.envs.frames[rows]
         with self.timer("encoder"):
-            if not self.trains_encoder:
-                latents = self.encode(frames)
-                return latents, latents
-            return frames.clone(), self.policy.encode(frames)
+            if self.trains_encoder:
+                return frames.clone(), self.policy.encode(frames), glance(frames)
+            latents, glances = self.perceive(frames).tensor_split([-GLANCES], dim=1)
+            latents = latents.reshape(-1, *self.policy.encoder.latent_shape)
+            return latents, latents, glances
+
+    def _perceive(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return latents, flat, and glances of frames (B, 144, 160, 3) beside each other."""
+        return torch.cat([self.encode_in_batches(frames).flatten(1), glance(frames)], dim=1)
 
     @torch.no_grad()
     def rollout(self, film: list[Moment] | None = None) -> tuple[Rollout, dict[str, float]]:
@@ -343,8 +348,7 @@ class Agent:
         numbers, all_seen = envs.groups[group], envs.emulators.slices[group]
         everyone = torch.from_numpy(numbers).to(self.device)
         start_memory = self.memory[everyone]
-        inputs, latents = self.look(all_seen)
-        glances = self.glance(envs.frames[all_seen])
+        inputs, latents, glances = self.look(all_seen)
         logits, values, memory, goals, place, fits = self._act(latents, everyone)
         for _ in range(args.num_steps):
             action_log_probs = torch.log_softmax(logits, dim=-1)
@@ -372,8 +376,7 @@ class Agent:
             earned.append(reward.mean() + args.time_penalty - followed[-1])
             reward = torch.from_numpy(reward).to(self.device)
             self.memory[everyone], self.starts[everyone] = memory, False
-            inputs, latents = self.look(all_seen)
-            glances = self.glance(envs.frames[all_seen])
+            inputs, latents, glances = self.look(all_seen)
             if args.novelty_coef:
                 sights = self.novelty_encoder(inputs) if self.novelty_encoder else latents
                 bonus = self.novelty(sights)
@@ -396,10 +399,10 @@ class Agent:
                 with self.timer("archive"):
                     envs.restart(cut)
                 self.starts[cut] = True
-                new_inputs, new_latents = self.look(cut)
+                new_inputs, new_latents, new_glances = self.look(cut)
                 inputs, latents, values = inputs.clone(), latents.clone(), values.clone()
                 inputs[rows], latents[rows] = new_inputs, new_latents
-                glances = glances.index_copy(0, rows, self.glance(envs.frames[cut]))
+                glances = glances.index_copy(0, rows, new_glances)
                 anew = self._act(new_latents, torch.from_numpy(cut).to(self.device))
                 old = (logits, values, memory, goals, place, fits)
                 for kept, new in zip(old, anew, strict=True):
@@ -594,7 +597,7 @@ class Agent:
     def is_finite(self) -> bool:
         """Say whether the weights are, and what they make of what is seen now."""
         everyone = torch.arange(self.args.num_envs, device=self.device)
-        _, latents = self.look()
+        _, latents, _ = self.look()
         outputs = self._act(latents, everyone)[:3]  # logits, values, memory
         tensors = (*outputs, *self.policy.state_dict().values())
         return all(bool(tensor.isfinite().all()) for tensor in tensors)

@@ -307,7 +307,7 @@ def test_two_halves_in_turn_play_as_all_at_once(args):
 
 def test_one_half_steps_while_what_the_other_shows_is_encoded(args, monkeypatch):
     agent = training_script.make_agent(replace(args, alternate=True), GAME)
-    emulators, encode, looks, beside = agent.envs.emulators, agent.encode, [], []
+    emulators, perceive, looks, beside = agent.envs.emulators, agent.perceive, [], []
 
     class Slow:
         """Emulators whose step is not over before a look at the others was begun."""
@@ -331,7 +331,7 @@ def test_one_half_steps_while_what_the_other_shows_is_encoded(args, monkeypatch)
 
     emulators.parts = [Slow(part) for part in emulators.parts]
     monkeypatch.setattr(emulators, "press", press)
-    monkeypatch.setattr(agent, "encode", lambda frames: looks.append(1) or encode(frames))
+    monkeypatch.setattr(agent, "perceive", lambda frames: looks.append(1) or perceive(frames))
     rollout, _ = agent.rollout()
     assert rollout.rewards.shape == (args.num_steps, args.num_envs)
     assert beside == 2 * args.num_steps * [True]
@@ -355,7 +355,7 @@ def test_the_frozen_encoder_stays_and_the_finetuned_one_moves(args):
 def test_screens_keep_their_place_in_the_novelty_bonus_while_the_encoder_learns(args):
     agent = training_script.make_agent(replace(args, finetune_encoder=True), GAME)
     agent.envs.step(np.zeros(args.num_envs, dtype=np.int64))
-    inputs, _ = agent.look()
+    inputs, _, _ = agent.look()
     before = agent.novelty_encoder(inputs).clone()
     for _ in range(2):
         agent.update(agent.rollout()[0], agent.args.lr)
