@@ -213,19 +213,19 @@ class EmulatorGroups:
         """Wait for the end of a group's step; returns which have locked up in it, (B,) bool."""
         return self._outcomes[group]()[1]
 
-    def at(self, env: int) -> tuple[VecGameBoy, int]:
+    def _at(self, env: int) -> tuple[VecGameBoy, int]:
         """Return the group that an emulator is in, and its number there."""
         group = int(np.searchsorted(self._last, env))
         return self.parts[group], int(env) - self.slices[group].start
 
     def export_state(self, env: int) -> bytes:
         """Return the state of an emulator."""
-        part, index = self.at(env)
+        part, index = self._at(env)
         return part.export_state(index)
 
     def import_state(self, env: int, state: bytes) -> None:
         """Put a state into an emulator. Raises ValueError for one of another game or version."""
-        part, index = self.at(env)
+        part, index = self._at(env)
         part.import_state(index, state)
 
     def render(self, obs: np.ndarray, envs: np.ndarray) -> None:

@@ -46,10 +46,10 @@ def pooled_grey(frames: torch.Tensor, side: int) -> torch.Tensor:
 def shifts(seen: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
     """Return how well latents (B, D, 9, 10) fit goals (B, G, D, 9, 10) moved by some tiles.
 
-    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it
-    is the same picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks
-    the same everywhere, so what is learned of it in one place holds in places never seen; compare
-    the correlation layer of optical flow (Dosovitskiy et al., 2015).
+    (B, G * FITS): for each goal, up by -SHIFTS to SHIFTS, then left; 3 where it is the same
+    picture, 0 where it fits no better than moved anyhow. Which way a map scrolls looks the same
+    everywhere, so what is learned of it in one place holds in places never seen; compare the
+    correlation layer of optical flow (Dosovitskiy et al., 2015).
     """
     fits = []
     for axis in (2, 3):
