@@ -81,9 +81,9 @@ def news(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
 
 def alike_rows(
     x: torch.Tensor, y: torch.Tensor, within: float
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+) -> Iterator[tuple[torch.Tensor, ...]]:
     """Yield some rows (B,) of x (A, dims) after others, and pairs that lie `within` a squared
-    distance: which of the B, and which of y (M, dims), both (pairs,).
+    distance: which of the B, which of y (M, dims), and how far apart, all (pairs,).
 
     Those whose norms differ by more lie further apart, and are not compared: nine of ten.
     """
@@ -95,8 +95,18 @@ def alike_rows(
     for some, its in zip(rows.split(CHUNK), own.split(CHUNK), strict=True):
         ends = torch.stack([its[0] - apart, its[-1] + apart])
         first, last = torch.searchsorted(norms, ends).tolist()
-        which, of_y = (distances(x[some], y[first:last]) < within).nonzero().T
-        yield some, which, order[first:last][of_y]
+        squared = distances(x[some], y[first:last])
+        which, of_y = (squared < within).nonzero().T
+        yield some, which, order[first:last][of_y], squared[which, of_y]
+
+
+def nearest_of(bank: torch.Tensor, x: torch.Tensor, within: float) -> torch.Tensor:
+    """Return how far frames x (B, dims) are from the nearest of a bank (M, dims), (B,): `within`, a
+    squared distance, at most."""
+    nearest = torch.full((len(x),), within)
+    for rows, which, _, apart in alike_rows(x, bank, within):
+        nearest[rows] = nearest[rows].scatter_reduce(0, which, apart, "amin")
+    return nearest
 
 
 def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
@@ -108,7 +118,7 @@ def says(run: torch.Tensor, bandwidth: float) -> torch.Tensor:
     cell comes back to each of them.
     """
     times = torch.empty(len(run))
-    for rows, which, when in alike_rows(run, run, bandwidth):
+    for rows, which, when, _ in alike_rows(run, run, bandwidth):
         pairs = (which * (len(run) + 1) + when).sort().values  # + 1: no row goes on in the next
         begins = pairs.diff(prepend=pairs[:1] - 2) > 1
         which = pairs[begins] // (len(run) + 1)
@@ -139,7 +149,7 @@ def text_says(run: torch.Tensor, bank: torch.Tensor, bins: torch.Tensor) -> torc
     text, rows = text_part(run), has_text(run).nonzero()[:, 0]
     places = bins // PLACE
     known = torch.zeros(len(run), dtype=torch.int64)
-    for some, which, row in alike_rows(text[rows], text_part(bank), SAME_TEXT):
+    for some, which, row, _ in alike_rows(text[rows], text_part(bank), SAME_TEXT):
         has_it = torch.zeros(len(some), int(places.max()) + 1, dtype=torch.bool)
         has_it[which, places[row]] = True
         known[rows[some]] = has_it.sum(dim=1)
@@ -159,7 +169,7 @@ def find_bandwidth(runs: Sequence[torch.Tensor], recorded: Sequence[torch.Tensor
     for i, run in enumerate(runs):
         once = run[says(recorded[i], COUNTING) == 1]
         sample = once[:: max(1, math.ceil(len(once) / SAMPLE))]
-        others = [distances(sample, other).amin(dim=1) for j, other in enumerate(runs) if j != i]
+        others = [nearest_of(other, sample, high) for j, other in enumerate(runs) if j != i]
         nearest.append(torch.stack(others).amin(dim=0))
     nearest = torch.cat(nearest)
     return float(nearest.quantile(0.75).clamp(low, high)) if len(nearest) else low
@@ -451,7 +461,8 @@ def align_runs(
             + better
         )
     samples = [run[:: 1 + len(run) // SAMPLE] for i, run in enumerate(small) if i != reference]
-    known = [distances(x, measure).amin(dim=1) < KNOWN * bandwidth for x in samples]
+    within = KNOWN * bandwidth
+    known = [nearest_of(measure, x, within) < within for x in samples]
     if known and max(float(some.float().mean()) for some in known) < ONE_GAME:
         raise ValueError(
             "a path needs runs of one game, got runs of which less than "

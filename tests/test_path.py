@@ -16,6 +16,7 @@ from models.alignment import (
     find_bandwidth,
     fit_path,
     has_text,
+    nearest_of,
     run_thumbnails,
     runs_that_show,
     says,
@@ -651,10 +652,16 @@ def test_all_rows_within_a_distance_are_found_though_few_are_compared(count):
     x = torch.from_numpy(draw.random((count, 90), dtype=np.float32)) / 9
     y = torch.cat([x + 1e-3 * step for step in (0.0, 1.0, 2.0, 5.0)] + [x.flip(0) * 1.3])
     found = torch.zeros(len(x), len(y), dtype=torch.bool)
-    for rows, which, of_y in alike_rows(x, y, 2.3e-4):
-        found[rows[which], of_y] = True
     apart = (x[:, None].double() - y.double()).square().sum(dim=2)
+    for rows, which, of_y, squared in alike_rows(x, y, 2.3e-4):
+        found[rows[which], of_y] = True
+        assert squared.numpy() == pytest.approx(apart[rows[which], of_y].numpy(), abs=2e-6)
     assert torch.equal(found, apart < 2.3e-4)
+    shifted = y[count:] - 5e-4
+    squared = (x[:, None].double() - shifted.double()).square().sum(dim=2).tolist()
+    nearest = [min(row) for row in squared]
+    assert nearest_of(shifted, x, 1.0).tolist() == pytest.approx(nearest, abs=2e-6)
+    assert (nearest_of(shifted, x, 1e-5) == 1e-5).all()
     assert found.sum() >= 2 * count and not found[:, 3 * count : 4 * count].any()
 
 
