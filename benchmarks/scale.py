@@ -7,8 +7,9 @@ Recordings are emberwick's runs as people play, chapter after chapter: in each t
 the shades changed and the screen mirrored in a way of its own, so that none looks like another.
 Frames are 2 a second. Each stage runs in a process of its own; its memory is what that allocates:
 pages of the runs on disk, which the system drops at will, are left out. A video is imported at 2
-pictures a second; one of 30 or 60 has as many more to decode. The training stages are the demo's;
-a state is saved with its archive full. Prints JSON.
+pictures a second; one of 30 or 60 has as many more to decode. The first run is also held out, and
+followed along a path of the others (benchmarks/path_held_out.py has what its figures are). The
+training stages are the demo's; a state is saved with its archive full. Prints JSON.
 """
 
 import quiet_threads  # noqa: F401
@@ -34,11 +35,13 @@ import playing
 import pretrain_visual
 import train_reward_model
 import train_with_cnn_reward
+from benchmarks.path_held_out import figures as of_held_out
+from benchmarks.path_held_out import follow, recorded_states, seconds_off
 from cli import Count, Positive, run_script
 from data.demo.layouts import TICKS_PER_SECOND, Scene, write_video
 from data.demo.prepare import find_movies, replay
 from data.demo.render_videos import WHOLE, choose
-from data.frames import open_runs, split_runs, write_run
+from data.frames import Run, open_runs, split_runs, write_run
 from data.speedruns import prepare
 from games.game import find_game
 from games.movie import read_movie
@@ -61,6 +64,8 @@ CHAPTERS = (
     ((2, 3, 0, 1), True),
     ((1, 0, 3, 2), False),
 )
+#: Maps of a chapter, more than the game has.
+MAPS = 1000
 #: Steps of a training, or an evaluation, that are timed; rollouts, after one that warms up.
 STEPS, ROLLOUTS, EPISODES = 30, 3, 16
 
@@ -71,7 +76,7 @@ class Args:
     """lengths of the recordings"""
     runs: Count = 5
     """recordings of each length"""
-    stages: tuple[str, ...] = ("import", "path", "pretrain", "reward", "train")
+    stages: tuple[str, ...] = ("import", "path", "held-out", "pretrain", "reward", "train")
     """stages to measure; train wants path and pretrain before it"""
     scratch: Path = Path(tempfile.gettempdir())
     """where to put the recordings; they are deleted in the end"""
@@ -147,6 +152,36 @@ def measure_path(folder: Path) -> dict:
     with seconds(figures, "load"):
         load_path(file)
     return figures | {"bins": path.num_bins, "rows": len(path.bank), "file_mb": megabytes(file)}
+
+
+def places_of(run: Run) -> np.ndarray:
+    """Return where a recording is at each frame: map, counted on from chapter to chapter, x, y,
+    milestones held that are no places, (T, 4)."""
+    movie = next(movie for movie in find_movies(demo.movies(GAME)) if movie.stem == run.name)
+    states = recorded_states(movie, find_game(demo.rom(GAME)), with_places=False)
+    number, step = np.divmod(np.arange(run.num_frames), len(states))
+    states = states[step]
+    states[:, 0] += MAPS * number
+    return states
+
+
+def measure_held_out(folder: Path) -> dict:
+    """Follow the first run along a path of the others, up to where the measure is cut."""
+    held_out, *runs = open_runs(folder / "frames")
+    frames = [run.frames for run in runs]
+    aligned = align_runs(frames)
+    path = make_path(frames, aligned)
+    reference, own = places_of(runs[aligned.reference]), places_of(held_out)
+    beyond = (own[:, 0] == reference[-1, 0]) & (own[:, 3] >= reference[-1, 3])
+    end = int(beyond.argmax()) or len(own)
+    figures: dict = {}
+    with seconds(figures, "follow"):
+        places = follow(path, held_out.frames[:end])
+    bins = aligned.places[aligned.reference].numpy()
+    for name, some in zip(("believed", "counted"), places, strict=True):
+        off = seconds_off(some, reference, bins, own[:end], FPS)
+        figures[name] = {key: round(value, 3) for key, value in of_held_out(off, FPS).items()}
+    return figures
 
 
 def stage_args(folder: Path, name: str, **changed):
@@ -227,6 +262,7 @@ def measure_train(folder: Path) -> dict:
 MEASURES: dict[str, Callable[[Path], dict]] = {
     "import": measure_import,
     "path": measure_path,
+    "held-out": measure_held_out,
     "pretrain": measure_pretrain,
     "reward": measure_reward,
     "train": measure_train,

@@ -1,6 +1,7 @@
 """The benchmarks that need nothing made before, tiny."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import demo
 from benchmarks import latent_actions, path_held_out, path_length, scale, soak_training, throughput
 from data.demo import prepare
-from data.frames import open_runs, split_runs
-from games.movie import Movie, write_movie
+from data.frames import Run, open_runs, split_runs
+from games.movie import FRAME_SKIP, Movie, read_movie, write_movie
 from tests.tiny_training import write_ppo_artefacts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,10 +97,12 @@ def test_held_out_runs_are_followed(tmp_path):
 
 
 def test_stages_are_measured_at_each_length(tmp_path):
-    args = scale.Args(minutes=(1.0,), runs=4, stages=("import", "path"), scratch=tmp_path)
+    stages = ("import", "path", "held-out")
+    args = scale.Args(minutes=(1.0,), runs=4, stages=stages, scratch=tmp_path)
     results = scale.main(args)["1"]
     assert results["path"]["frames"] == 4 * 120 and 0 < results["path"]["bins"] <= 120
     assert results["import"]["import_s"] > 0 and results["path"]["peak_mib"] > 10
+    assert results["held-out"]["believed"]["within_30_s"] > 0.9
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=r"expected --stages among import, .*, got fly"):
         scale.main(scale.Args(stages=("fly",)))
@@ -138,6 +142,14 @@ def test_no_chapter_of_a_recording_looks_like_another():
     looks = {scale.chapter(frame, number).tobytes() for number in range(len(scale.CHAPTERS))}
     assert len(looks) == len(scale.CHAPTERS)
     assert (scale.chapter(frame, 0) == frame).all()
+
+
+def test_the_next_chapter_of_a_recording_is_the_same_play_on_other_maps():
+    movie = prepare.find_movies(demo.movies(scale.GAME))[0]
+    steps = math.ceil(len(read_movie(movie).frames()) / FRAME_SKIP)
+    places = scale.places_of(Run(movie, {"frames": steps + 5}))
+    assert (places[:steps, 0] < scale.MAPS).all() and (places[:steps, 1:].max(axis=0) > 0).all()
+    assert (places[steps:] == places[:5] + [scale.MAPS, 0, 0, 0]).all()
 
 
 def test_buttons_of_a_movie_are_those_held_longest_before_each_frame(tmp_path):
