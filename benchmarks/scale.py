@@ -1,6 +1,6 @@
 """What does each stage cost, the longer the recordings? Seconds, memory and files, side by side.
 
-    uv run python -m benchmarks.scale               # 2, 20, 120 minutes: 15 minutes, 6 GB of disk
+    uv run python -m benchmarks.scale               # 2, 20, 120 minutes: 20 minutes, 6 GB of disk
     uv run python -m benchmarks.scale --minutes 2 20 --stages path
 
 Recordings are emberwick's runs as people play, chapter after chapter: in each the same play, with
