@@ -35,6 +35,8 @@ BACK = 0.125
 #: Bins to either side of a place where runs are looked for to be followed, and bandwidths within
 #: which a frame of theirs is near.
 GUIDE_BINS, KNOWN = 10, 4.0
+#: Share of a picture's squares that may be others where somebody walks about: of 90, four.
+ELSEWHERE = 0.05
 #: Bins before the last text that was told to which a belief goes back as readily as ever.
 EARLIER = 32
 #: Less than this says nothing of the place: a picture that its run shows four times or more.
@@ -322,8 +324,9 @@ class PathModel:
         """Return the moment (B,) of a run to follow from a cell `place` (B,) on.
 
         Of those near the place, in bins up to `up_to` (B,), that are about as near to the present
-        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. If that is not
-        near enough to say so, the nearest itself, such as one of the same room, or, if it is not
+        frame, thumbnails (B, dims), as the nearest, the one with the fewest left. Where none is
+        near enough to say so, some squares may be others, as where people walk about. If even so
+        none is the same picture, the nearest itself, such as one of the same room, or, if it is not
         much nearer than the present moment `at` (B,), that one. Returns, too, whether it is near
         enough, (B,).
         """
@@ -334,10 +337,15 @@ class PathModel:
         moments = begin[:, None] + torch.arange(max(1, int((end - begin).max()))).to(begin)
         far = moments >= end[:, None]
         moments = moments.clamp(max=len(self.shows) - 1)
-        distance = (self.bank[self.shows[moments]] - x[:, None]).square().sum(dim=2)
-        distance = distance.masked_fill(far, torch.inf)
+        squares = (self.bank[self.shows[moments]] - x[:, None]).square()
+        distance = squares.sum(dim=2).masked_fill(far, torch.inf)
+        is_near = distance.amin(dim=1, keepdim=True) < KNOWN * self.config.bandwidth
+        if not is_near.all():
+            elsewhere = squares.topk(int(ELSEWHERE * squares.shape[2]), dim=2).values.sum(dim=2)
+            same = (distance - elsewhere).amin(dim=1, keepdim=True) < self.config.bandwidth
+            distance = torch.where(same & ~is_near, distance - elsewhere, distance)
+            is_near = is_near | same
         nearest, first = distance.min(dim=1, keepdim=True)
-        is_near = nearest < KNOWN * self.config.bandwidth
         close = distance <= nearest + 0.35 * self.config.bandwidth
         cost = torch.where(close & ~far, self.left[moments], torch.iinfo(torch.int64).max)
         chosen = torch.where(is_near, cost.argmin(dim=1, keepdim=True), first)

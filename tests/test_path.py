@@ -145,6 +145,21 @@ def test_goals_lead_back_to_what_is_much_more_like_the_screen(path):
         assert follower.off[0] == (frame is not None)
 
 
+@pytest.mark.parametrize(("others", "is_off"), [(2, False), (4, False), (8, True)])
+def test_goals_lead_on_where_somebody_walks_about(path, others, is_off):
+    """Some squares of a picture may be others than when it was recorded, if few."""
+    follower, row = Follower(path, 1), torch.tensor([0])
+    for name in run_names()[:30]:
+        follower.follow(path.thumbnails(torch.from_numpy(film([name]))), row)
+    frame = picture("moment 30").copy()
+    for i in range(others):
+        frame[16 * i : 16 * (i + 1), 16 * i : 16 * (i + 1)] ^= 255
+    follower.follow(path.thumbnails(torch.from_numpy(frame[None])), row)
+    assert follower.off[0] == is_off
+    expected = picture("moment 30" if is_off else "moment 31")
+    np.testing.assert_array_equal(path.pictures[int(follower.goals[0, 0])], expected)
+
+
 @pytest.mark.parametrize("at", [1, 30, LENGTH])
 def test_a_frame_unlike_any_run_moves_nothing(path, at):
     """Also at the ends of the path, where a walk can only go one way."""
