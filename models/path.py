@@ -32,9 +32,9 @@ CELLS, LANDMARKS, LANDMARKS_A_CELL = 2048, 8192, 8
 #: along the way out would be taken for the way out undone.
 JUMPS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 BACK = 0.125
-#: Bins to either side of a place where runs are looked for to be followed, and bandwidths within
-#: which a frame of theirs is near.
-GUIDE_BINS, KNOWN = 10, 4.0
+#: Bins to either side of a place where runs are looked for to be followed; bandwidths within which
+#: a frame of theirs is near; and within which others are about as near as the nearest.
+GUIDE_BINS, KNOWN, CLOSE = 10, 4.0, 0.35
 #: Share of a picture's squares that may be others where somebody walks about: of 90, four.
 ELSEWHERE = 0.05
 #: Bins before the last text that was told to which a belief goes back as readily as ever.
@@ -340,13 +340,17 @@ class PathModel:
         squares = (self.bank[self.shows[moments]] - x[:, None]).square()
         distance = squares.sum(dim=2).masked_fill(far, torch.inf)
         is_near = distance.amin(dim=1, keepdim=True) < KNOWN * self.config.bandwidth
-        if not is_near.all():
-            elsewhere = squares.topk(int(ELSEWHERE * squares.shape[2]), dim=2).values.sum(dim=2)
-            same = (distance - elsewhere).amin(dim=1, keepdim=True) < self.config.bandwidth
-            distance = torch.where(same & ~is_near, distance - elsewhere, distance)
+        others = int(ELSEWHERE * squares.shape[2])
+        maybe = distance - others * squares.amax(dim=2) < (1 + CLOSE) * self.config.bandwidth
+        maybe &= ~is_near
+        if maybe.any():
+            rest = torch.full_like(distance, torch.inf)
+            rest[maybe] = distance[maybe] - squares[maybe].topk(others).values.sum(dim=1)
+            same = rest.amin(dim=1, keepdim=True) < self.config.bandwidth
+            distance = torch.where(same, rest, distance)
             is_near = is_near | same
         nearest, first = distance.min(dim=1, keepdim=True)
-        close = distance <= nearest + 0.35 * self.config.bandwidth
+        close = distance <= nearest + CLOSE * self.config.bandwidth
         cost = torch.where(close & ~far, self.left[moments], torch.iinfo(torch.int64).max)
         chosen = torch.where(is_near, cost.argmin(dim=1, keepdim=True), first)
         away = (self.bank[self.shows[at]] - x).square().sum(dim=1, keepdim=True)
