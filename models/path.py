@@ -341,6 +341,7 @@ class PathModel:
         distance = squares.sum(dim=2).masked_fill(far, torch.inf)
         is_near = distance.amin(dim=1, keepdim=True) < KNOWN * self.config.bandwidth
         others = int(ELSEWHERE * squares.shape[2])
+        # What the greatest squares are at most is sooner known than which they are.
         maybe = distance - others * squares.amax(dim=2) < (1 + CLOSE) * self.config.bandwidth
         maybe &= ~is_near
         if maybe.any():
